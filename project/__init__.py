@@ -1,0 +1,1 @@
+"""Wiring: configuration, ground, settings, routes. No business lives here."""

