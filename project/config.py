@@ -69,14 +69,17 @@ TABLE: tuple[Variable, ...] = (
 
 @dataclass(frozen=True)
 class Config:
-    """What the variables say, checked and typed. URLs stay text; an empty `database_url` means embedded."""
+    """What the variables say, checked and typed. URLs stay text; an empty `database_url` means embedded.
+
+    `secret_key` is the one given, or empty: `kept_secret_key()` is the door for whoever starts a server.
+    """
 
     database_url: str
     owner_url: str
     data: Path
     host: str
     port: int
-    given_secret_key: str
+    secret_key: str
     debug: bool
     web_workers: int
     language: str
@@ -94,13 +97,13 @@ class Config:
         """The folder that stands for the embedded PostgreSQL."""
         return self.data / "postgres"
 
-    def secret_key(self) -> str:
+    def kept_secret_key(self) -> str:
         """The signing key: the one given, else the one in the data folder, made on first use.
 
         Several processes may ask at once: a hard link is atomic, so all read the same key.
         """
-        if self.given_secret_key:
-            return self.given_secret_key
+        if self.secret_key:
+            return self.secret_key
         kept = self.data / "secret_key"
         if not kept.exists():
             self.data.mkdir(parents=True, exist_ok=True)
@@ -133,7 +136,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         data=_data_folder(text("LIANZAO_DATA")),
         host=text("LIANZAO_HOST"),
         port=_whole("LIANZAO_PORT", text("LIANZAO_PORT"), 1, 65535),
-        given_secret_key=_long_enough(text("LIANZAO_SECRET_KEY")),
+        secret_key=_long_enough(text("LIANZAO_SECRET_KEY")),
         debug=_flag("LIANZAO_DEBUG", text("LIANZAO_DEBUG")),
         web_workers=_workers(text("LIANZAO_WEB_WORKERS")),
         language=text("LIANZAO_LANGUAGE"),

@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 
 from project.config import database
-from project.postgres import APPLICATION, OWNER
+from project.postgres import APPLICATION, OWNER, GroundError
 from tests.databases import TestGround
 
 
@@ -21,7 +21,10 @@ def test_ground() -> Iterator[TestGround]:
     """The running test cluster and its migrated template."""
     ground = TestGround(os.environ.get("LIANZAO_TEST_POSTGRES", ""))
     try:
-        ground.open()
+        try:
+            ground.open()
+        except GroundError as error:
+            pytest.fail(str(error), pytrace=False)
         yield ground
     finally:
         ground.close(keep=os.environ.get("LIANZAO_TEST_KEEP") == "1")
