@@ -119,7 +119,7 @@ class Config:
                 draft.unlink()
         key = kept.read_text(encoding="ascii").strip()
         if len(key) < 32:
-            raise ConfigError(f"{kept} holds no usable key: delete the file, and a new one is made (people log in anew)")
+            raise ConfigError(f"{kept} holds no usable key: delete it, and a new one is made (people log in anew)")
         return key
 
 

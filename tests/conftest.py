@@ -80,8 +80,9 @@ def close_connections() -> None:
     """Close this thread's connections, and pools where there are any."""
     for connection in connections.all(initialized_only=True):
         connection.close()
-        if getattr(connection, "pool", None):
-            connection.close_pool()
+        close_pool = getattr(connection, "close_pool", None)
+        if close_pool is not None and getattr(connection, "pool", None):
+            close_pool()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -74,6 +74,11 @@ class TestGround:
                 self.cluster.stop()
         self._users.close()
 
+    def stop_if_unused(self) -> None:
+        """Stop the server unless some session still uses it."""
+        self._users = self._lock("users", fcntl.LOCK_SH)
+        self.close()
+
     def clone(self) -> str:
         """A new database with the migrated schema; its name carries our process id, so that leftovers are known."""
         name = f"{CLONE}{os.getpid()}_{secrets.token_hex(4)}"
