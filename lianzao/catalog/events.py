@@ -1,0 +1,27 @@
+"""What catalog tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from lianzao.foundation.outbox import Event
+
+
+@dataclass(frozen=True)
+class StandardCostSet(Event):
+    """An item has a new standard cost at a site; stock is valued by it from now on."""
+
+    site_id: UUID
+    item_id: UUID
+    old_cost: Decimal
+    new_cost: Decimal
+
+
+@dataclass(frozen=True)
+class PlanningParametersSet(Event):
+    """How items are planned at a site has changed, so their plan is out of date."""
+
+    site_id: UUID
+    item_ids: tuple[UUID, ...]
