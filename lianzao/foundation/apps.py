@@ -1,0 +1,18 @@
+"""Filling the registries when the house opens."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class FoundationConfig(AppConfig):
+    """The machinery's app."""
+
+    name = "lianzao.foundation"
+
+    def ready(self) -> None:
+        """Load what every room declares, and apply row security whenever migrations have run."""
+        from lianzao.foundation import registry, rowsecurity
+
+        registry.load()
+        rowsecurity.watch_migrations()

@@ -1,0 +1,219 @@
+"""Who did what, when, why, because of what, and what it changed: one row per order, written in the order's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import connection, models
+
+from lianzao.foundation import packing
+from lianzao.foundation.actor import Actor
+from lianzao.values.reference import Ref
+
+
+class Order(models.Model):
+    """One order that was carried out, and its answer: the audit trail and the memory for retries. Append-only."""
+
+    id = models.UUIDField(primary_key=True)
+    command = models.CharField(max_length=120)
+    actor_id = models.UUIDField(null=True)
+    actor_kind = models.CharField(max_length=12)
+    actor_name = models.CharField(max_length=200)
+    site_id = models.UUIDField(null=True)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    why = models.TextField(blank=True)
+    cause_kind = models.CharField(max_length=80, blank=True)
+    cause_id = models.UUIDField(null=True)
+    body = models.JSONField()
+    answer = models.JSONField()
+    changes = models.JSONField()
+    touched = ArrayField(models.UUIDField())
+
+    class Meta:
+        app_label = "foundation"
+        db_table = "foundation_order"
+        indexes = [
+            models.Index(fields=["cause_id"], name="order_by_cause"),
+            models.Index(fields=["recorded_at"], name="order_by_time"),
+            GinIndex(fields=["touched"], name="order_by_touched"),
+        ]
+
+
+@dataclass
+class Running:
+    """The order that is being carried out in this context: what it changed and publishes so far."""
+
+    id: UUID
+    command: str
+    by: Actor
+    at: datetime
+    cause: Ref | None = None
+    why: str = ""
+    body: Any = None
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    news: list[Any] = field(default_factory=list)
+    links: list[Any] = field(default_factory=list)
+    touched: dict[UUID, str] = field(default_factory=dict)
+    memory: dict[Any, Any] = field(default_factory=dict)
+    before_end: list[Callable[[], None]] = field(default_factory=list)
+
+
+_running: ContextVar[Running | None] = ContextVar("running_order", default=None)
+
+
+def running() -> Running | None:
+    """The order being carried out, if any."""
+    return _running.get()
+
+
+def must_run() -> Running:
+    """The order being carried out; outside a command nothing may be written (rule 2 of the house)."""
+    order = _running.get()
+    if order is None:
+        raise RuntimeError("only a command writes: call this inside one")
+    return order
+
+
+def note(kind: str, id: UUID, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+    """Say what a write changed. `before` None: made; `after` None: removed."""
+    order = must_run()
+    entry: dict[str, Any] = {"kind": kind, "id": id}
+    if before is not None:
+        entry["before"] = before
+    if after is not None:
+        entry["after"] = after
+    order.changes.append(entry)
+    order.touched[id] = kind
+
+
+def touch(kind: str, id: UUID) -> None:
+    """Say that an order concerns a record without changing its columns, so that the record's history shows it."""
+    must_run().touched.setdefault(id, kind)
+
+
+INSERT = """
+INSERT INTO foundation_order (id, command, actor_id, actor_kind, actor_name, site_id, at, recorded_at, why,
+    cause_kind, cause_id, body, answer, changes, touched)
+VALUES (%s, %s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s::jsonb, %s::jsonb, %s::jsonb, %s::uuid[])
+"""
+
+
+def write(order: Running, answer: Any) -> None:
+    """Write the audit row of an order. A second order with the same id fails here (unique), which makes retries safe."""
+    cause = order.cause or order.by.cause
+    if order.steps:
+        order.changes.append({"steps": order.steps})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            [
+                order.id,
+                order.command,
+                order.by.id,
+                order.by.kind,
+                order.by.name[:200],
+                order.by.site,
+                order.at,
+                order.why,
+                cause.kind if cause else "",
+                cause.id if cause else None,
+                packing.text(order.body),
+                packing.text(answer),
+                packing.text(order.changes),
+                list(order.touched),
+            ],
+        )
+
+
+ROOT = """
+WITH RECURSIVE up AS (
+    SELECT id, cause_kind, cause_id, 0 AS depth FROM foundation_order WHERE id = %s
+    UNION ALL
+    SELECT o.id, o.cause_kind, o.cause_id, up.depth + 1
+    FROM up
+    LEFT JOIN foundation_event e ON up.cause_kind = 'foundation.event' AND e.id = up.cause_id
+    JOIN foundation_order o ON o.id = coalesce(e.order_id, up.cause_id)
+    WHERE up.depth < 50
+)
+SELECT id FROM up ORDER BY depth DESC LIMIT 1
+"""
+
+STORY = """
+WITH RECURSIVE down AS (
+    SELECT o.id, 0 AS depth, NULL::uuid AS event_id, NULL::uuid AS parent_id FROM foundation_order o WHERE o.id = %s
+    UNION ALL
+    SELECT o.id, down.depth + 1, e.id, down.id
+    FROM down
+    JOIN foundation_event e ON e.order_id = down.id
+    JOIN foundation_order o ON o.cause_id = e.id AND o.cause_kind = 'foundation.event'
+    WHERE down.depth < 50
+)
+SELECT o.id, o.command, o.actor_kind, o.actor_name, o.at, o.recorded_at, o.why, o.answer, o.body, down.depth, down.parent_id,
+       e.name, e.payload
+FROM (SELECT id, min(depth) AS depth, min(event_id::text)::uuid AS event_id, min(parent_id::text)::uuid AS parent_id
+      FROM down GROUP BY id) down
+JOIN foundation_order o ON o.id = down.id
+LEFT JOIN foundation_event e ON e.id = down.event_id
+ORDER BY o.recorded_at, down.depth
+"""
+
+NEWS_OF = """
+SELECT order_id, id, name, at, payload FROM foundation_event WHERE order_id = ANY(%s::uuid[]) ORDER BY id
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a story: what was done, by whom, because of which news, and what it told on."""
+
+    order_id: UUID
+    command: str
+    actor_kind: str
+    actor_name: str
+    at: datetime
+    recorded_at: datetime
+    why: str
+    answer: Any
+    body: Any
+    depth: int
+    parent_id: UUID | None
+    because: str | None
+    because_facts: dict[str, Any] | None
+    news: list[dict[str, Any]] = field(default_factory=list)
+
+
+def story(order_id: UUID) -> list[Step]:
+    """The whole chain an order belongs to, from the first cause to the last effect, in the order it happened."""
+    with connection.cursor() as cursor:
+        cursor.execute(ROOT, [order_id])
+        root = cursor.fetchone()
+        if root is None:
+            return []
+        cursor.execute(STORY, [root[0]])
+        rows = cursor.fetchall()
+        cursor.execute(NEWS_OF, [[row[0] for row in rows]])
+        told: dict[UUID, list[dict[str, Any]]] = {}
+        for told_by, id, name, at, payload in cursor.fetchall():
+            told.setdefault(told_by, []).append({"id": id, "event": name, "at": at, "facts": _json(payload)})
+    return [
+        Step(*row[:7], _json(row[7]), _json(row[8]), row[9], row[10], row[11], _json(row[12]), told.get(row[0], []))
+        for row in rows
+    ]
+
+
+def _json(value: Any) -> Any:
+    return packing.loads(value) if isinstance(value, (str, bytes)) else value
+
+
+def history(id: UUID, limit: int = 100) -> list[Order]:
+    """The orders that touched a record, latest first."""
+    return list(Order.objects.filter(touched__contains=[id]).order_by("-recorded_at")[:limit])

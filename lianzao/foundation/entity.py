@@ -1,0 +1,369 @@
+"""What every record has: a time-ordered id, a version, who made and changed it, which system owns it, its external ids.
+
+Saving is possible inside a command only, and is audited by itself (before and after).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar, Self, TypeVar
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import connection, models
+
+from lianzao.foundation import audit
+from lianzao.foundation.registry import kind_of
+from lianzao.values.errors import Conflict, Invalid, NotFound
+from lianzao.values.reference import Ref
+from lianzao.values.time import uuid7
+
+OWN_SYSTEM = "lianzao"
+
+
+class QuantityField(models.DecimalField):
+    """A quantity in the item's base unit: NUMERIC(20,6)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options.setdefault("max_digits", 20)
+        options.setdefault("decimal_places", 6)
+        super().__init__(*args, **options)
+
+
+class MoneyField(models.DecimalField):
+    """An amount of money; the currency stands beside it or at the document's head: NUMERIC(20,6)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options.setdefault("max_digits", 20)
+        options.setdefault("decimal_places", 6)
+        super().__init__(*args, **options)
+
+
+class SiteField(models.UUIDField):
+    """The site a row belongs to, as a plain id: foundation knows no sites."""
+
+
+class ChoiceField(models.CharField):
+    """A text column that holds one of a TextChoices. The words of the values are in words.json, not in the class."""
+
+    def __init__(self, choices_class: type[models.TextChoices] | None = None, **options: Any) -> None:
+        if choices_class is not None:
+            options.setdefault("choices", [(value, value) for value in choices_class.values])
+        options.setdefault("max_length", 24)
+        super().__init__(**options)
+
+
+class Lifecycle:
+    """The states of a document and the ways between them.
+
+    >>> LIFE = Lifecycle("draft", draft=["confirmed", "cancelled"], confirmed=["closed"])
+    """
+
+    def __init__(self, start: str, **ways: list[str]) -> None:
+        self.start = start
+        self.ways = {state: tuple(targets) for state, targets in ways.items()}
+        self.states = tuple(dict.fromkeys([start, *ways, *(target for targets in ways.values() for target in targets)]))
+
+    def allows(self, state: str, target: str) -> bool:
+        """Whether a document may go from one state to another."""
+        return target in self.ways.get(state, ())
+
+
+class StatusField(models.CharField):
+    """The state of a document, one of its life cycle's."""
+
+    def __init__(self, life: Lifecycle | None = None, **options: Any) -> None:
+        self.life = life
+        if life is not None:
+            options.setdefault("default", life.start)
+            options.setdefault("choices", [(state, state) for state in life.states])
+        options.setdefault("max_length", 24)
+        super().__init__(**options)
+
+
+class Entity(models.Model):
+    """A record of the house."""
+
+    #: Whether a command that names it locks its row. Masters are read by everybody at once and are not locked.
+    locks: ClassVar[bool] = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    created_by = models.UUIDField(null=True, editable=False)
+    updated_at = models.DateTimeField(editable=False)
+    updated_by = models.UUIDField(null=True, editable=False)
+    owner_system = models.CharField(max_length=40, default=OWN_SYSTEM, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Sequence[str], values: Sequence[Any]) -> Self:
+        """Remember what was read, so that a save can say what it changed."""
+        made = super().from_db(db, field_names, values)
+        made.__dict__["_kept"] = dict(zip(field_names, values, strict=True))
+        return made
+
+    @property
+    def kind(self) -> str:
+        """ "<room>.<entity>"."""
+        return kind_of(type(self))
+
+    @property
+    def ref(self) -> Ref:
+        """The reference to this record."""
+        return Ref(self.kind, self.id)
+
+    @property
+    def label(self) -> str:
+        """What people call it: number, code, or id."""
+        return str(getattr(self, "number", None) or getattr(self, "code", None) or self.id)
+
+    def __str__(self) -> str:
+        return self.label
+
+    def columns(self) -> dict[str, Any]:
+        """The row as it stands, by column name."""
+        return {field.attname: getattr(self, field.attname) for field in self._meta.concrete_fields}
+
+    def stamp(self, order: audit.Running) -> None:
+        """Set who and when of a row about to be written."""
+        if self._state.adding:
+            self.created_at = order.at
+            self.created_by = order.by.id
+        self.updated_at = order.at
+        self.updated_by = order.by.id
+
+    def before_save(self) -> None:
+        """Hook: complete the row (number, search terms) before it is written."""
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Write the row and its audit. Only inside a command."""
+        order = audit.must_run()
+        adding = self._state.adding
+        self.stamp(order)
+        self.before_save()
+        kept: dict[str, Any] = self.__dict__.get("_kept", {})
+        if adding:
+            super().save(*args, force_insert=True, **options)
+            self.__dict__["_kept"] = self.columns()
+            audit.note(self.kind, self.id, None, _told(self))
+            return
+        changed = [
+            field
+            for field in self._meta.concrete_fields
+            if field.attname in kept
+            and field.attname not in BOOKKEEPING
+            and getattr(self, field.attname) != kept[field.attname]
+        ]
+        if not changed and kept:
+            return
+        self.version += 1
+        names = [field.name for field in changed] + ["version", "updated_at", "updated_by"]
+        super().save(update_fields=names if kept else None)
+        before = {field.attname: kept[field.attname] for field in changed}
+        after = {field.attname: getattr(self, field.attname) for field in changed}
+        self.__dict__["_kept"] = self.columns()
+        audit.note(self.kind, self.id, before, after)
+
+    def delete(self, *args: Any, **options: Any) -> Any:
+        """Remove the row (parts of a draft, mostly); audited. Only inside a command."""
+        audit.must_run()
+        before, id = _told(self), self.id
+        done = super().delete(*args, **options)
+        audit.note(self.kind, id, before, None)
+        return done
+
+    def move_to(self, status: str) -> None:
+        """Go to another state of the life cycle; the caller saves. Raises Conflict("wrong_status")."""
+        field = self._meta.get_field("status")
+        life = getattr(field, "life", None)
+        if life is None:
+            raise TypeError(f"{self.kind} has no life cycle")
+        now: str = getattr(self, "status")  # noqa: B009 - status exists on those with a life cycle only
+        if not life.allows(now, status):
+            raise Conflict("wrong_status", document=self.label, status=now, wanted=status)
+        setattr(self, "status", status)  # noqa: B010
+
+
+BOOKKEEPING = frozenset({"version", "created_at", "created_by", "updated_at", "updated_by", "search_terms"})
+
+
+def _told(entity: Entity) -> dict[str, Any]:
+    """The columns worth telling in the audit of a new or removed row: those that are not empty."""
+    return {
+        name: value
+        for name, value in entity.columns().items()
+        if name not in BOOKKEEPING and name != "id" and value not in (None, "", [], {})
+    }
+
+
+class Master(Entity):
+    """Master data: a code people know it by, and a name in both languages."""
+
+    locks = False
+
+    code = models.CharField(max_length=60, unique=True)
+    name = models.CharField(max_length=200)
+    name_en = models.CharField(max_length=200, blank=True)
+    retired_at = models.DateTimeField(null=True, editable=False)
+    retired_why = models.CharField(max_length=200, blank=True, editable=False)
+    search_terms = ArrayField(models.TextField(), default=list, editable=False)
+
+    class Meta(Entity.Meta):
+        abstract = True
+        indexes = [GinIndex(fields=["search_terms"], name="%(app_label).6s_%(class).16s_words")]
+
+    def before_save(self) -> None:
+        """Keep the search terms in step with code and names."""
+        from lianzao.foundation.search import terms
+
+        self.search_terms = terms(self.code, self.name, self.name_en)
+
+    def said(self, language: str) -> str:
+        """The name in a language, the other one when it is missing."""
+        if language.startswith("en"):
+            return self.name_en or self.name
+        return self.name or self.name_en
+
+
+class Part(Entity):
+    """A row of a document."""
+
+    class Meta(Entity.Meta):
+        abstract = True
+
+
+class Document(Entity):
+    """A paper of the plant: a number by code rule, a site, a state."""
+
+    NUMBER: ClassVar[str] = "{seq:6}"
+
+    number = models.CharField(max_length=60, unique=True, editable=False)
+    site_id = SiteField()
+
+    class Meta(Entity.Meta):
+        abstract = True
+
+    def before_save(self) -> None:
+        """Take the next number at the first save."""
+        if not self.number:
+            from lianzao.foundation.numbering import next_number
+
+            self.number = next_number(type(self), self.site_id)
+
+
+class Approvable(models.Model):
+    """Can be approved and un-approved (审核/反审核). What is approved refuses a generic change."""
+
+    approved_at = models.DateTimeField(null=True, editable=False)
+    approved_by = models.UUIDField(null=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def check_approve(self) -> None:
+        """Hook: raise what forbids approval."""
+
+    def check_unapprove(self) -> None:
+        """Hook: raise what forbids taking the approval back."""
+
+    def on_approve(self) -> None:
+        """Hook: what else changes with the approval (the caller saves)."""
+
+    def on_unapprove(self) -> None:
+        """Hook: what else changes when it is taken back (the caller saves)."""
+
+
+class ExternalId(models.Model):
+    """What another system calls a record: (kind, system, key) is unique, so a second import finds what the first made."""
+
+    id = models.BigAutoField(primary_key=True)
+    entity_kind = models.CharField(max_length=80)
+    entity_id = models.UUIDField()
+    system = models.CharField(max_length=40)
+    key = models.CharField(max_length=200)
+
+    class Meta:
+        app_label = "foundation"
+        db_table = "foundation_external_id"
+        constraints = [
+            models.UniqueConstraint(fields=["entity_kind", "system", "key"], name="external_id_unique"),
+        ]
+        indexes = [models.Index(fields=["entity_id"], name="external_id_by_entity")]
+
+
+E = TypeVar("E", bound=Entity)
+
+
+def insert(entities: Sequence[E]) -> Sequence[E]:
+    """Write many new rows of one model with one statement, audited."""
+    if not entities:
+        return entities
+    order = audit.must_run()
+    for entity in entities:
+        entity.stamp(order)
+        entity.before_save()
+    type(entities[0])._default_manager.bulk_create(entities)
+    for entity in entities:
+        entity.__dict__["_kept"] = entity.columns()
+        audit.note(entity.kind, entity.id, None, _told(entity))
+    return entities
+
+
+def execute(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    """Set-based writing on hot paths, inside a command. Rows of RETURNING, if any. Say what changed with audit.note."""
+    audit.must_run()
+    return query(sql, params)
+
+
+def query(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    """Rows of a statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall() if cursor.description else []
+
+
+def set_external_id(entity: Entity, system: str, key: str) -> None:
+    """Remember what another system calls a record. Raises Conflict when the key means another record already."""
+    audit.must_run()
+    kind = entity.kind
+    row, made = ExternalId.objects.get_or_create(
+        entity_kind=kind, system=system, key=key, defaults={"entity_id": entity.id}
+    )
+    if not made and row.entity_id != entity.id:
+        raise Conflict("external_id_taken", system=system, key=key)
+    if made:
+        audit.note(kind, entity.id, None, {"external_id": f"{system}:{key}"})
+
+
+def external_id(entity: Entity, system: str) -> str | None:
+    """What a system calls a record."""
+    return ExternalId.objects.filter(entity_id=entity.id, system=system).values_list("key", flat=True).first()
+
+
+def by_external_id(model: type[E], system: str, keys: Iterable[str]) -> dict[str, UUID]:
+    """The ids of records by another system's keys."""
+    found = ExternalId.objects.filter(entity_kind=kind_of(model), system=system, key__in=list(keys))
+    return dict(found.values_list("key", "entity_id"))
+
+
+def get(model: type[E], id: UUID | str, *, lock: bool = False) -> E:
+    """One record. Raises NotFound naming what was sought."""
+    rows = model._default_manager.filter(pk=id)
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    found = rows.first()
+    if found is None:
+        raise NotFound("not_found", entity=kind_of(model), id=str(id))
+    return found
+
+
+def positive(value: Decimal, field: str) -> Decimal:
+    """A quantity that must be greater than zero. Raises Invalid naming the field."""
+    if value <= 0:
+        raise Invalid("quantity_not_positive", field=field)
+    return value

@@ -1,0 +1,482 @@
+"""The product over HTTP: routes from the registries, problem+json for errors, OpenAPI 3.1 by Django Ninja.
+
+`POST /api/<room>/<command>` with `Idempotency-Key` = order id; `GET /api/<room>/<entity>`; `/api/meta`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from ninja import Body as NinjaBody
+from ninja import NinjaAPI, Router
+from ninja.errors import HttpError, ValidationError
+from ninja.utils import check_csrf
+
+from lianzao.foundation import audit, clock, lists, packing, registry, rowsecurity, scope, transfer, words
+from lianzao.foundation import link as links
+from lianzao.foundation import meta as metadata
+from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import PYDANTIC, Command, told_answer
+from lianzao.foundation.resource import Resource
+from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound, NotKnown
+from lianzao.values.reference import Ref
+from lianzao.values.time import uuid7
+
+log = logging.getLogger("lianzao.http")
+SAFE = ("GET", "HEAD", "OPTIONS")
+_identify: Callable[[HttpRequest], Actor | None] | None = None
+
+
+def identify_by(function: Callable[[HttpRequest], Actor | None]) -> None:
+    """Wiring: who answers "who is this?" (the access room does)."""
+    global _identify
+    _identify = function
+
+
+def someone(request: HttpRequest) -> Actor:
+    """The actor of a request, asked for once. Raises NotKnown; NotAllowed when a browser's CSRF token does not fit."""
+    if not hasattr(request, "actor"):
+        request.actor = _identify(request) if _identify is not None else None  # type: ignore[attr-defined]
+        asked = language_of(request)
+        by: Actor | None = request.actor  # type: ignore[attr-defined]
+        if by is not None and request.method not in SAFE and "Authorization" not in request.headers:
+            if check_csrf(request, lambda: None) is not None:
+                raise NotAllowed("csrf")
+        if by is not None and asked and asked != by.language:
+            from dataclasses import replace
+
+            request.actor = replace(by, language=asked)  # type: ignore[attr-defined]
+    actor: Actor | None = request.actor  # type: ignore[attr-defined]
+    if actor is None:
+        raise NotKnown("not_known")
+    return actor
+
+
+def language_of(request: HttpRequest) -> str:
+    """The language asked for by query or header; empty when none was."""
+    asked = request.GET.get("language") or request.headers.get("Accept-Language", "")
+    first = asked.split(",")[0].strip().lower()
+    if first.startswith("zh"):
+        return "zh-CN"
+    return "en" if first.startswith("en") else ""
+
+
+def spoken(request: HttpRequest) -> str:
+    """The language to answer in."""
+    actor: Actor | None = getattr(request, "actor", None)
+    return language_of(request) or (actor.language if actor is not None else "zh-CN")
+
+
+def answer(data: Any, status: int = 200) -> HttpResponse:
+    """A JSON answer."""
+    return HttpResponse(packing.dumps(data), status=status, content_type="application/json")
+
+
+def problem(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """An expected failure as problem+json (RFC 9457), its sentence in the reader's language."""
+    language = spoken(request)
+    facts = {name: value for name, value in error.facts.items() if name != "reason"}
+    said = {
+        name: words.title(language, str(value), f"choice.{value}") if name in ("status", "wanted", "entity") else value
+        for name, value in error.facts.items()
+    }
+    if error.field is not None:
+        said["field"] = error.field
+    body: dict[str, Any] = {
+        "type": f"https://lianzao.example/problems/{error.code}",
+        "title": words.say(f"error.{error.code}", language, **said),
+        "status": error.status,
+        "code": error.code,
+        "detail": words.say(f"error.{error.code}", language, **said),
+        "facts": facts,
+        "trace_id": trace_id(request),
+    }
+    if error.field is not None:
+        body["field"] = error.field
+    if error.row is not None:
+        body["row"] = error.row
+    made = answer(body, error.status)
+    made["Content-Type"] = "application/problem+json"
+    return made
+
+
+def trace_id(request: HttpRequest) -> str:
+    """The id that ties an answer to the log."""
+    if not hasattr(request, "trace"):
+        request.trace = uuid7().hex  # type: ignore[attr-defined]
+    return str(request.trace)  # type: ignore[attr-defined]
+
+
+def reading(by: Actor) -> AbstractContextManager[Any]:
+    """The second wall around a partner's read: row security in a transaction of its own."""
+    return rowsecurity.as_partner(by) if by.partner is not None else nullcontext()
+
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'",
+}
+
+
+def doorman(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """The one middleware: trace id, security headers, and expected failures outside Ninja."""
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        try:
+            response = get_response(request)
+        except DomainError as error:
+            response = problem(request, error)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.path.startswith("/api/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Trace-Id"] = trace_id(request)
+        return response
+
+    return handle
+
+
+api = NinjaAPI(
+    title="联造 Lianzao",
+    version="1",
+    description="An integrated MES that links the whole supply chain. Every command and every list of the product.",
+    docs_url=None,
+    openapi_url="/openapi.json",
+    urls_namespace="lianzao",
+)
+
+
+@api.exception_handler(DomainError)
+def _expected(request: HttpRequest, error: DomainError) -> HttpResponse:
+    return problem(request, error)
+
+
+@api.exception_handler(ValidationError)
+def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    first: Any = error.errors[0]
+    place = [part for part in first["loc"][1:] if part != "body"]
+    row = next((int(part) + 1 for part in place if isinstance(part, int)), None)
+    field = ".".join(str(part) for part in place if isinstance(part, str)) or "body"
+    return problem(
+        request, Invalid(PYDANTIC.get(first["type"], "malformed"), field=field, row=row, reason=first["msg"])
+    )
+
+
+@api.exception_handler(HttpError)
+def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return problem(request, Invalid("malformed", field="body", reason=str(error)))
+
+
+@api.exception_handler(Exception)
+def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A bug: nothing is told but the trace id; the log has the rest."""
+    if isinstance(error, DatabaseError) and "canceling statement due to lock timeout" in str(error):
+        return problem(request, Conflict("busy"))
+    log.exception("bug %s at %s %s", trace_id(request), request.method, request.path)
+    body = {
+        "type": "about:blank",
+        "title": words.say("error.bug", spoken(request)),
+        "status": 500,
+        "code": "bug",
+        "detail": words.say("error.bug", spoken(request), trace_id=trace_id(request)),
+        "facts": {},
+        "trace_id": trace_id(request),
+    }
+    made = answer(body, 500)
+    made["Content-Type"] = "application/problem+json"
+    return made
+
+
+PROBLEM = {"description": "Refused", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "The order id, a UUIDv7 made by the client: a retry with the same id is harmless.",
+}
+
+
+def add_command(router: Router, made: Command[Any, Any]) -> None:
+    """The route of a command."""
+
+    def carry_out(request: HttpRequest, body: Any) -> HttpResponse:
+        by = someone(request)
+        data = checked_again(made, body)
+        done = made.carry_out(by, data, order_id=order_id_of(request), versions=versions_of(request, made, data))
+        return answer(told_answer(done))
+
+    carry_out.__name__ = f"{made.room}_{made.name}"
+    carry_out.__annotations__ = {"request": HttpRequest, "body": made.body, "return": Any}
+    carry_out.__defaults__ = (NinjaBody(...),)
+    router.post(
+        f"/{made.name}",
+        operation_id=f"{made.room}_{made.name}",
+        summary=made.key,
+        description=made.manual,
+        tags=[made.room],
+        openapi_extra={
+            "parameters": [KEY_HEADER],
+            "responses": {200: {"description": "Done"}, 422: PROBLEM, 409: PROBLEM},
+        },
+    )(carry_out)
+
+
+def checked_again(made: Command[Any, Any], body: Any) -> dict[str, Any]:
+    """The body Ninja has validated, as plain values of what was given."""
+    from lianzao.foundation.command import _dumped
+
+    return {name: _dumped(getattr(body, name)) for name in body.model_fields_set}
+
+
+def order_id_of(request: HttpRequest) -> UUID | None:
+    """The order id a client made."""
+    given = request.headers.get("Idempotency-Key")
+    if not given:
+        return None
+    try:
+        return UUID(given)
+    except ValueError:
+        raise Invalid("not_an_id", field="Idempotency-Key") from None
+
+
+def versions_of(request: HttpRequest, made: Command[Any, Any], data: Mapping[str, Any]) -> dict[UUID, int]:
+    """The version of the subject that the client has read (If-Match), if it says."""
+    given = request.headers.get("If-Match", "").strip().strip('"')
+    if not given or given == "*":
+        return {}
+    if not given.isdigit():
+        raise Invalid("malformed", field="If-Match")
+    first = next((each for each in made.parameters if each.entity is not None and not each.many), None)
+    if first is None or not isinstance(data.get(first.name), UUID):
+        return {}
+    return {data[first.name]: int(given)}
+
+
+def add_resource(router: Router, resource: Resource) -> None:
+    """The routes of a resource: list, record, export."""
+    name = resource.entity
+    filters = [
+        {"name": each, "in": "query", "schema": {"type": "string"}}
+        for each in ("offset", "limit", "sort", "q", *resource.filter_names)
+    ]
+
+    def listing(request: HttpRequest) -> HttpResponse:
+        by = allowed(request, resource)
+        with reading(by):
+            return answer(lists.listing(by, resource, request.GET))  # type: ignore[arg-type]
+
+    def record(request: HttpRequest, id: UUID) -> HttpResponse:
+        by = allowed(request, resource)
+        with reading(by):
+            return answer(lists.record(by, resource, id))
+
+    def export(request: HttpRequest) -> HttpResponse:
+        by = allowed(request, resource)
+        form = request.GET.get("format", "csv")
+        with reading(by):
+            data, content_type = transfer.export_rows(by, resource, request.GET, form)  # type: ignore[arg-type]
+        made = HttpResponse(data, content_type=content_type)
+        made["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+        return made
+
+    for function, route, what in (
+        (listing, f"/{name}", "list"),
+        (export, f"/{name}/export", "export"),
+        (record, f"/{name}/{{uuid:id}}", "get"),
+    ):
+        function.__name__ = f"{what}_{resource.room}_{name}"
+        router.get(
+            route,
+            operation_id=f"{resource.room}_{what}_{name}",
+            summary=f"{resource.kind} {what}",
+            tags=[resource.room],
+            openapi_extra={"parameters": filters} if what != "get" else None,
+        )(function)
+
+
+def allowed(request: HttpRequest, resource: Resource) -> Actor:
+    """The actor, who must hold the right to see this."""
+    by = someone(request)
+    if not by.may(resource.view_right):
+        raise NotAllowed("not_allowed", right=resource.view_right)
+    return by
+
+
+def _meta(request: HttpRequest) -> HttpResponse:
+    by = someone(request)
+    return answer(metadata.meta(by, spoken(request)))
+
+
+def _clock(request: HttpRequest) -> HttpResponse:
+    return answer({"now": clock.now(), "rate": clock.rate(), "virtual": clock.is_virtual()})
+
+
+def _story(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    by = someone(request)
+    if not by.may("foundation.view_order"):
+        raise NotAllowed("not_allowed", right="foundation.view_order")
+    return answer([told_step(step, spoken(request)) for step in audit.story(order_id)])
+
+
+def told_step(step: audit.Step, language: str) -> dict[str, Any]:
+    """A step of a story, with its words."""
+    return {
+        "order_id": step.order_id,
+        "command": step.command,
+        "title": words.title(language, step.command),
+        "actor": {
+            "kind": step.actor_kind,
+            "name": step.actor_name
+            if step.actor_kind != "system"
+            else words.title(language, f"actor.{step.actor_name}", step.actor_name),
+        },
+        "at": step.at,
+        "recorded_at": step.recorded_at,
+        "why": step.why,
+        "answer": step.answer,
+        "depth": step.depth,
+        "parent_id": step.parent_id,
+        "because": None
+        if step.because is None
+        else {"event": step.because, "title": event_title(step.because, language), "facts": step.because_facts},
+        "news": [each | {"title": event_title(each["event"], language)} for each in step.news],
+    }
+
+
+def event_title(wire_name: str, language: str) -> str:
+    """The words of an event."""
+    return words.title(language, f"event.{wire_name.partition('.')[2]}", wire_name)
+
+
+def _history(request: HttpRequest, kind: str, id: UUID) -> HttpResponse:
+    by = someone(request)
+    resource = registry.RESOURCES.get(kind)
+    if resource is None or not by.may(resource.view_right) or by.partner is not None:
+        raise NotFound("not_found", entity=kind, id=str(id))
+    if not scope.visible(by, resource.model).filter(pk=id).exists():
+        raise NotFound("not_found", entity=kind, id=str(id))
+    return answer(
+        [
+            {
+                "order_id": order.id,
+                "command": order.command,
+                "title": words.title(spoken(request), order.command),
+                "actor": {"kind": order.actor_kind, "name": order.actor_name, "id": order.actor_id},
+                "at": order.at,
+                "why": order.why,
+                "changes": told_changes(by, resource, [each for each in order.changes if each.get("id") == str(id)]),
+            }
+            for order in audit.history(id)
+        ]
+    )
+
+
+def told_changes(by: Actor, resource: Resource, changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Before and after, without what this actor may not see."""
+    names = scope.masked_of(by, resource)
+    return [
+        {
+            when: {
+                name: value
+                for name, value in each[when].items()
+                if name.removesuffix("_id") not in names and name not in names
+            }
+            for when in ("before", "after")
+            if when in each
+        }
+        for each in changes
+    ]
+
+
+def _chain(request: HttpRequest, kind: str, id: UUID) -> HttpResponse:
+    by = someone(request)
+    resource = registry.RESOURCES.get(kind)
+    if resource is None or not by.may(resource.view_right):
+        raise NotFound("not_found", entity=kind, id=str(id))
+    with reading(by):
+        if not scope.visible(by, resource.model).filter(pk=id).exists():
+            raise NotFound("not_found", entity=kind, id=str(id))
+    up, down = links.chain(Ref(kind, id))
+    with reading(by):
+        return answer({"up": lists.linked(by, up), "down": lists.linked(by, down)})
+
+
+def _import(request: HttpRequest) -> HttpResponse:
+    by = someone(request)
+    kind = request.POST.get("kind", "")
+    upload = request.FILES.get("file")
+    if upload is None:
+        raise Invalid("field_missing", field="file")
+    mapping = request.POST.get("mapping")
+    try:
+        parsed = None if not mapping else orjson.loads(mapping)
+    except orjson.JSONDecodeError:
+        raise Invalid("malformed", field="mapping") from None
+    result = transfer.import_file(
+        by,
+        kind=kind,
+        data=upload.read(),
+        filename=upload.name or "",
+        mapping=parsed,
+        dry_run=request.POST.get("dry_run", "true") not in ("false", "0"),
+    )
+    return answer(told_answer(result))
+
+
+def _healthz(request: HttpRequest) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return answer({"status": "ok"})
+
+
+class Rooms:
+    """Builds the API once, when the first route is asked for."""
+
+    built = False
+
+    @classmethod
+    def build(cls) -> None:
+        """Mount every room's commands, resources and own routes."""
+        if cls.built:
+            return
+        registry.load()
+        for room in registry.rooms():
+            router = Router()
+            name = f"lianzao.{room}.api"
+            if importlib.util.find_spec(name) is not None:
+                api.add_router(f"/{room}/", importlib.import_module(name).router)
+            for made in registry.COMMANDS.values():
+                if made.room == room:
+                    add_command(router, made)
+            for resource in registry.RESOURCES.values():
+                if resource.room == room:
+                    add_resource(router, resource)
+            api.add_router(f"/{room}/", router)
+        api.get("/meta", operation_id="meta", tags=["foundation"])(_meta)
+        api.get("/clock", operation_id="clock", tags=["foundation"])(_clock)
+        api.get("/foundation/story/{uuid:order_id}", operation_id="story", tags=["foundation"])(_story)
+        api.get("/foundation/history/{kind}/{uuid:id}", operation_id="history", tags=["foundation"])(_history)
+        api.get("/foundation/chain/{kind}/{uuid:id}", operation_id="chain", tags=["foundation"])(_chain)
+        api.post("/foundation/import", operation_id="import_file", tags=["foundation"])(_import)
+        cls.built = True
+
+
+def routes() -> list[URLPattern]:
+    """All routes of the API."""
+    Rooms.build()
+    return [path("api/", api.urls), path("healthz", _healthz)]  # type: ignore[list-item]

@@ -1,0 +1,105 @@
+"""Document numbers by code rules: a pattern and one database sequence for each period, so that nobody queues for a number.
+
+Numbers are unique and rising; a number taken by an order that failed is not used again (gaps are allowed).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, models
+
+from lianzao.foundation import audit
+from lianzao.foundation.entity import Entity
+from lianzao.foundation.registry import kind_of
+from lianzao.values.errors import Invalid
+
+PLACE = re.compile(r"\{(yyyy|yy|mm|dd|site|seq:(\d{1,2}))\}")
+
+
+class CodeRule(Entity):
+    """How the numbers of one kind of document look: {yyyy} {yy} {mm} {dd} {site} and one {seq:width}."""
+
+    locks = False
+
+    entity_kind = models.CharField(max_length=80, unique=True)
+    pattern = models.CharField(max_length=60)
+
+    class Meta(Entity.Meta):
+        app_label = "foundation"
+        db_table = "foundation_code_rule"
+
+    def before_save(self) -> None:
+        """Refuse a pattern without a sequence."""
+        check_pattern(self.pattern)
+        audit.must_run().before_end.append(_rules.clear)
+
+
+_rules: dict[str, str] = {}
+
+
+def check_pattern(pattern: str) -> None:
+    """Raise Invalid unless the pattern has exactly one {seq:n} and nothing unknown in braces."""
+    sequences = re.findall(r"\{seq:\d{1,2}\}", pattern)
+    if len(sequences) != 1 or "{" in PLACE.sub("", pattern) or "}" in PLACE.sub("", pattern):
+        raise Invalid("code_rule_pattern", field="pattern", pattern=pattern)
+
+
+def pattern_of(model: type[Entity]) -> str:
+    """The pattern in force: the administrators' rule, else the document's own."""
+    kind = kind_of(model)
+    if kind not in _rules:
+        rule = CodeRule.objects.filter(entity_kind=kind).values_list("pattern", flat=True).first()
+        _rules[kind] = rule or getattr(model, "NUMBER", "{seq:6}")
+    return _rules[kind]
+
+
+def period_of(pattern: str, at: datetime) -> str:
+    """Which run of numbers an instant belongs to: the sequence starts again when this changes."""
+    return "".join(
+        form for place, form in (("{yy", f"{at:%Y}"), ("{mm}", f"{at:%m}"), ("{dd}", f"{at:%d}")) if place in pattern
+    )
+
+
+def next_number(model: type[Entity], site_id: UUID | None) -> str:
+    """The next number of a kind of document at the order's instant."""
+    pattern = pattern_of(model)
+    at = audit.must_run().at
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT lianzao_next_number(%s, %s)", [kind_of(model), period_of(pattern, at)])
+        sequence = cursor.fetchone()[0]
+    return format_number(pattern, at, sequence, "" if site_id is None else str(site_id)[:4])
+
+
+def format_number(pattern: str, at: datetime, sequence: int, site: str) -> str:
+    """A number by pattern.
+
+    >>> format_number("SO-{yy}{mm}-{seq:4}", datetime(2026, 3, 2), 17, "")
+    'SO-2603-0017'
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name.startswith("seq"):
+            return f"{sequence:0{match.group(2)}d}"
+        return {"yyyy": f"{at:%Y}", "yy": f"{at:%y}", "mm": f"{at:%m}", "dd": f"{at:%d}", "site": site}[name]
+
+    return PLACE.sub(fill, pattern)
+
+
+#: Runs as the owner, because the application may not create sequences.
+SQL = """
+CREATE OR REPLACE FUNCTION lianzao_next_number(kind text, period text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $body$
+DECLARE
+    sequence text := 'number_' || substr(md5(kind || '|' || period), 1, 24);
+BEGIN
+    IF to_regclass('public.' || sequence) IS NULL THEN
+        EXECUTE format('CREATE SEQUENCE IF NOT EXISTS public.%I', sequence);
+    END IF;
+    RETURN nextval('public.' || sequence);
+END
+$body$;
+"""

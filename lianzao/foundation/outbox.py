@@ -1,0 +1,344 @@
+"""News: an event and one delivery for each subscriber, written in the order's own transaction, carried out afterwards.
+
+A delivery is taken with FOR UPDATE SKIP LOCKED; the handler's writes and its done mark commit together, so each effect
+happens exactly once. Pending deliveries with one key are taken together. What fails is retried with growing pauses and
+then parked and shown, never dropped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import traceback
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.db import connection, models, transaction
+
+from lianzao.foundation import audit, clock, packing, wake
+from lianzao.foundation.actor import Actor, system_actor
+from lianzao.foundation.registry import EVENTS, HANDLERS, room_of
+from lianzao.values.reference import Ref
+from lianzao.values.time import uuid7
+
+log = logging.getLogger("lianzao.outbox")
+
+ATTEMPTS = 8
+PAUSES_S = (0.5, 2, 10, 30, 120, 300, 600)
+BATCH = 200
+
+
+class EventRow(models.Model):
+    """One piece of news as it was told. Append-only, partitioned by month on the time inside its id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    name = models.CharField(max_length=120)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    order_id = models.UUIDField()
+    site_id = models.UUIDField(null=True)
+    payload = models.JSONField()
+    xid = models.BigIntegerField()
+
+    class Meta:
+        app_label = "foundation"
+        db_table = "foundation_event"
+        managed = False
+
+
+class Delivery(models.Model):
+    """One event on its way to one subscriber."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    event_id = models.UUIDField()
+    subscriber = models.CharField(max_length=160)
+    key = models.CharField(max_length=200, blank=True)
+    status = models.CharField(max_length=8, default="pending")
+    due_at = models.DateTimeField()
+    made_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    attempts = models.SmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        app_label = "foundation"
+        db_table = "foundation_delivery"
+        indexes = [
+            models.Index(fields=["due_at"], name="delivery_due", condition=models.Q(status="pending")),
+            models.Index(fields=["subscriber", "key"], name="delivery_by_key", condition=models.Q(status="pending")),
+            models.Index(fields=["event_id"], name="delivery_by_event"),
+            models.Index(fields=["made_at"], name="delivery_parked", condition=models.Q(status="parked")),
+        ]
+
+
+@dataclass(frozen=True)
+class Event:
+    """News in the past tense: ids and facts. Subclasses are frozen dataclasses in a room's events.py.
+
+    A field `partner_ids` lists the parties who may hear of it on their portal; without it only people of the house do.
+    """
+
+    wire_name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.wire_name = f"{room_of(cls.__module__)}.{cls.__name__}"
+        EVENTS[cls.wire_name] = cls
+
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A subscriber: which events, by what key they are taken together, how long it waits for more of them."""
+
+    name: str
+    events: tuple[type[Event], ...]
+    key: str | Callable[[Any], object] | None
+    within: timedelta
+    function: Callable[[Actor, Sequence[Any]], None]
+    queue: str
+
+    def key_of(self, event: Event) -> str:
+        """The key an event is taken together by; empty: each alone."""
+        if self.key is None:
+            return ""
+        value = getattr(event, self.key) if isinstance(self.key, str) else self.key(event)
+        return "" if value is None else str(value)
+
+
+_handlers_of: dict[str, list[Handler]] = {}
+
+
+def on(
+    *events: type[Event],
+    key: str | Callable[[Any], object] | None = None,
+    within_ms: int = 0,
+    queue: str = "work",
+) -> Callable[[Callable[[Actor, Sequence[Any]], None]], Callable[[Actor, Sequence[Any]], None]]:
+    """Subscribe a handler. With `key`, pending events of one key are handed over together after `within_ms`.
+
+    `queue` names the kind of process that carries it out: "work", or "plan" for what needs the planner.
+    """
+
+    def subscribe(function: Callable[[Actor, Sequence[Any]], None]) -> Callable[[Actor, Sequence[Any]], None]:
+        name = f"{function.__module__.removeprefix('lianzao.')}.{function.__name__}"
+        handler = Handler(name, events, key, timedelta(milliseconds=within_ms), function, queue)
+        HANDLERS[name] = handler
+        for event in events:
+            _handlers_of.setdefault(event.wire_name, []).append(handler)
+        return function
+
+    return subscribe
+
+
+def publish(event: Event) -> None:
+    """Tell news. It is written with the order and goes out when the order commits."""
+    audit.must_run().news.append(event)
+
+
+def facts(event: Event) -> dict[str, Any]:
+    """An event's fields."""
+    return {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+
+
+INSERT_EVENTS = """
+INSERT INTO foundation_event (id, name, at, recorded_at, order_id, site_id, payload, xid)
+SELECT u.id, u.name, %s, clock_timestamp(), %s, u.site_id, u.payload::jsonb, pg_current_xact_id()::text::bigint
+FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[]) AS u(id, name, site_id, payload)
+"""
+INSERT_DELIVERIES = """
+INSERT INTO foundation_delivery (id, event_id, subscriber, key, status, due_at, made_at, attempts, error)
+SELECT u.id, u.event_id, u.subscriber, u.key, 'pending', clock_timestamp() + u.pause * interval '1 millisecond',
+       clock_timestamp(), 0, ''
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[]) AS u(id, event_id, subscriber, key, pause)
+"""
+
+
+def write(order: audit.Running) -> None:
+    """Write the order's news and their deliveries; wake the workers when it commits."""
+    if not order.news:
+        return
+    ids = [uuid7() for _ in order.news]
+    names = [event.wire_name for event in order.news]
+    sites = [getattr(event, "site_id", None) for event in order.news]
+    payloads = [packing.text(facts(event)) for event in order.news]
+    deliveries: list[tuple[UUID, UUID, str, str, int]] = []
+    for id, event in zip(ids, order.news, strict=True):
+        for handler in _handlers_of.get(event.wire_name, ()):
+            pause = int(handler.within / timedelta(milliseconds=1))
+            deliveries.append((uuid7(), id, handler.name, handler.key_of(event), pause))
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_EVENTS, [order.at, order.id, ids, names, sites, payloads])
+        if deliveries:
+            cursor.execute(INSERT_DELIVERIES, [list(column) for column in zip(*deliveries, strict=True)])
+    transaction.on_commit(wake.ring)
+
+
+TAKE = """
+SELECT d.id, d.event_id, d.subscriber, d.key, d.attempts, e.name, e.payload, e.at
+FROM foundation_delivery d JOIN foundation_event e ON e.id = d.event_id
+WHERE d.status = 'pending' AND d.due_at <= clock_timestamp() AND d.subscriber = ANY(%s::text[])
+ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED
+"""
+TAKE_KEY = """
+SELECT d.id, d.event_id, e.name, e.payload
+FROM foundation_delivery d JOIN foundation_event e ON e.id = d.event_id
+WHERE d.status = 'pending' AND d.subscriber = %s AND d.key = %s AND d.id <> %s
+ORDER BY d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED
+"""
+DONE = """
+UPDATE foundation_delivery SET status = 'done', done_at = clock_timestamp(), attempts = attempts + 1, error = ''
+WHERE id = ANY(%s::uuid[])
+"""
+FAILED = """
+UPDATE foundation_delivery SET attempts = attempts + 1, error = %s,
+    status = CASE WHEN attempts + 1 >= %s THEN 'parked' ELSE 'pending' END,
+    due_at = clock_timestamp() + %s * interval '1 millisecond'
+WHERE id = ANY(%s::uuid[]) AND status = 'pending'
+"""
+NEXT_DUE = """
+SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM foundation_delivery
+WHERE status = 'pending' AND subscriber = ANY(%s::text[])
+"""
+
+
+def subscribers(queues: Sequence[str]) -> list[str]:
+    """The subscribers that a process of these queues carries out."""
+    return [handler.name for handler in HANDLERS.values() if handler.queue in queues]
+
+
+def work_once(queues: Sequence[str] = ("work", "plan"), limit: int = BATCH) -> int:
+    """Carry out what is due, oldest first, up to `limit` takings. Returns how many were taken."""
+    names = subscribers(queues)
+    taken = 0
+    while taken < limit and _take_one(names):
+        taken += 1
+    return taken
+
+
+def _take_one(names: list[str]) -> bool:
+    ids: list[UUID] = []
+    attempts = 0
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(TAKE, [names])
+                row = cursor.fetchone()
+                if row is None:
+                    return False
+                id, event_id, subscriber, key, attempts, name, payload, _at = row
+                handler = HANDLERS[subscriber]
+                batch = [(id, event_id, name, payload)]
+                ids = [id]
+                if key:
+                    cursor.execute(TAKE_KEY, [subscriber, key, id, BATCH])
+                    batch += cursor.fetchall()
+                    ids = [line[0] for line in batch]
+            batch.sort(key=lambda line: line[1])
+            _carry_out(handler, batch)
+            with connection.cursor() as cursor:
+                cursor.execute(DONE, [ids])
+    except Exception:
+        if not ids:
+            raise
+        log.exception("delivery failed")
+        _failed(ids, attempts, traceback.format_exc(limit=-8))
+    return True
+
+
+def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -> None:
+    """Run a handler as one order of the system, whose cause is the (first) event."""
+    news = [read(name, payload) for _, _, name, payload in batch]
+    cause = Ref("foundation.event", batch[0][1])
+    site: UUID | None = getattr(news[0], "site_id", None)
+    at = clock.now()
+    by = system_actor(handler.name, cause=cause, site=site).at_instant(at)
+    order = audit.Running(
+        id=uuid7(), command=handler.name, by=by, at=at, cause=cause, body={"events": [str(line[1]) for line in batch]}
+    )
+    token = audit._running.set(order)
+    try:
+        handler.function(by, news)
+        for step in order.before_end:
+            step()
+        if order.changes or order.news or order.steps:
+            write(order)
+            audit.write(order, {})
+    finally:
+        audit._running.reset(token)
+
+
+def _failed(ids: list[UUID], attempts: int, error: str) -> None:
+    pause = PAUSES_S[min(attempts, len(PAUSES_S) - 1)]
+    with connection.cursor() as cursor:
+        cursor.execute(FAILED, [error[-4000:], ATTEMPTS, int(pause * 1000), ids])
+
+
+def next_due(queues: Sequence[str] = ("work", "plan")) -> float | None:
+    """Seconds until something is due (negative: overdue), or None when nothing waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_DUE, [subscribers(queues)])
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def read(name: str, payload: Any) -> Event:
+    """An event from its stored form. Fields it does not know any more are dropped; new ones take their defaults."""
+    cls = EVENTS[name]
+    given = packing.loads(payload) if isinstance(payload, (str, bytes)) else payload
+    hints = _hints(cls)
+    return cls(**{field: _typed(given[field], hint) for field, hint in hints.items() if field in given})
+
+
+_hint_memory: dict[type[Any], dict[str, Any]] = {}
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    if cls not in _hint_memory:
+        known = typing.get_type_hints(cls)
+        _hint_memory[cls] = {field.name: known[field.name] for field in dataclasses.fields(cls)}
+    return _hint_memory[cls]
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    """A JSON value as the field's type."""
+    if value is None:
+        return None
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _typed(value, next(arg for arg in typing.get_args(hint) if arg is not type(None)))
+    if origin in (tuple, list):
+        inner = typing.get_args(hint)[0]
+        return origin(_typed(item, inner) for item in value)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return hint(**{name: _typed(value[name], inner) for name, inner in _hints(hint).items() if name in value})
+    if hint is UUID:
+        return UUID(value)
+    if hint is Decimal:
+        return Decimal(value)
+    if hint is datetime:
+        return datetime.fromisoformat(value)
+    if hint is date:
+        return date.fromisoformat(value)
+    return value
+
+
+def retry_parked(ids: Sequence[UUID]) -> int:
+    """Put parked deliveries back into the queue."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE foundation_delivery SET status = 'pending', attempts = 0, due_at = clock_timestamp()"
+            " WHERE id = ANY(%s::uuid[]) AND status = 'parked'",
+            [list(ids)],
+        )
+        count = cursor.rowcount
+    transaction.on_commit(wake.ring)
+    return count

@@ -1,0 +1,61 @@
+"""JSON as the house writes it: decimals as strings, instants in UTC, ids as text."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django.db import models
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it, for what orjson does not know by itself."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, models.Model):
+        return str(value.pk)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def dumps(value: Any) -> bytes:
+    """JSON bytes."""
+    return orjson.dumps(
+        value, default=plain, option=orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+    )
+
+
+def text(value: Any) -> str:
+    """JSON text, for a jsonb parameter."""
+    return dumps(value).decode()
+
+
+def loads(data: str | bytes) -> Any:
+    """The value of JSON text."""
+    return orjson.loads(data)
+
+
+def trimmed(value: Decimal) -> str:
+    """A decimal without trailing zeros: "2.500000" → "2.5", as screens and files show it."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def cell(value: Any) -> Any:
+    """A field's value as the API sends it."""
+    if isinstance(value, Decimal):
+        return trimmed(value)
+    if isinstance(value, datetime):
+        return value
+    return value
