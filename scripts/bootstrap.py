@@ -197,6 +197,9 @@ def node_tools() -> Path | None:
 def node_environment() -> dict[str, str]:
     """The environment in which `node` and `npm` are found."""
     environ, tools = dict(os.environ), node_tools()
+    certificates = pip_settings().certificates
+    if certificates:  # a machine behind a company's own certificate says so in pip's settings, seldom in npm's
+        environ.setdefault("NODE_EXTRA_CA_CERTS", certificates)
     if tools:
         environ["PATH"] = f"{tools}{os.pathsep}{environ.get('PATH', os.defpath)}"
     return environ
@@ -257,16 +260,14 @@ def step(title: str, order: list[str], environ: dict[str, str], cwd: Path = ROOT
     done = threading.Event()
 
     def tell() -> None:
+        if done.wait(2.0):
+            return
         live = sys.stderr.isatty()
-        say(title, end="" if live else "\n")
-        while not done.wait(2.0 if live else 10.0):
+        say(f"{title} …", end="" if live else "\n")
+        while not done.wait(1.0 if live else 10.0):
             spent = time.monotonic() - began
-            print(
-                f"\r▸ {title} … {spent:.0f} s" if live else f"  … {spent:.0f} s",
-                end="" if live else "\n",
-                file=sys.stderr,
-            )
-            sys.stderr.flush()
+            text, end = (f"\r▸ {title} … {spent:.0f} s", "") if live else (f"  … {spent:.0f} s", "\n")
+            print(text, end=end, file=sys.stderr, flush=True)
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -278,7 +279,8 @@ def step(title: str, order: list[str], environ: dict[str, str], cwd: Path = ROOT
     finally:
         done.set()
         teller.join()
-    print(f"\r▸ {title}: {time.monotonic() - began:.1f} s" + " " * 10, file=sys.stderr)
+    before = "\r" if sys.stderr.isatty() else ""
+    print(f"{before}▸ {title}: {time.monotonic() - began:.1f} s", file=sys.stderr)
     if ran.returncode:
         shown = [bare(word) if "://" in word else word for word in order]
         last = "\n".join(ran.stdout.splitlines()[-40:])

@@ -172,7 +172,10 @@ def summary(steps: list[Step], seconds: float) -> str:
     total: Counter[str] = Counter()
     for step in steps:
         total.update(step.counts)
-    told = ", ".join(f"{total[word]} {word}" for word in COUNTED if total[word]) or "no tests ran"
+    words = {
+        word: word.rstrip("s") if word in ("errors", "warnings") and total[word] == 1 else word for word in COUNTED
+    }
+    told = ", ".join(f"{total[word]} {words[word]}" for word in COUNTED if total[word]) or "no tests ran"
     return "\n".join([*lines, "", f"===== {told} in {seconds:.2f}s ====="])
 
 
