@@ -194,6 +194,7 @@ class Cluster:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time may make, start or stop this cluster."""
+        self.version  # noqa: B018, refuse before we make any folder, if there are no programs to run
         self._user.private_folder(self.home)
         descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
