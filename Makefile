@@ -12,19 +12,19 @@ run: ## Start Lianzao with the demo plant; prints the address to open
 	@exec $(VENV) -m project.cli demo
 
 test: ## Everything that must hold: style, types, layers, licences, all tests, screens, PostgreSQL 15 and 18
-	@$(PYTHON) scripts/bootstrap.py dev
+	@$(PYTHON) scripts/bootstrap.py tools
 	@exec $(VENV) scripts/check.py all
 
 check: ## The quick part of test: style, types, layers, licences, unit tests
-	@$(PYTHON) scripts/bootstrap.py dev
+	@$(PYTHON) scripts/bootstrap.py tools
 	@exec $(VENV) scripts/check.py quick
 
 lint: ## Style, types and layers only
-	@$(PYTHON) scripts/bootstrap.py dev
+	@$(PYTHON) scripts/bootstrap.py tools
 	@exec $(VENV) scripts/check.py lint
 
 format: ## Bring the Python code into shape
-	@$(PYTHON) scripts/bootstrap.py dev
+	@$(PYTHON) scripts/bootstrap.py tools
 	@$(VENV) -m ruff check --fix --quiet . ; $(VENV) -m ruff format .
 
 bench: ## Measure speed against a reference taken in the same run

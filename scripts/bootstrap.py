@@ -1,6 +1,7 @@
 """Makes a checkout ready: uv, the Python environment, Node, the screens. Standard library only.
 
-Run by the Makefile: `python3 scripts/bootstrap.py run` (what the product needs) or `dev` (and what tests need).
+Run by the Makefile: `python3 scripts/bootstrap.py run` (all that the product needs), `dev` (and what tests need),
+`tools` (what tests need, without the screens) or `screens` (these alone).
 Every step leaves a stamp with the hash of what it was made from, so a second run only compares hashes.
 """
 
@@ -65,14 +66,16 @@ class StepFailed(Exception):
 
 
 def main(what: str) -> None:
-    """Make ready for `run` or `dev`. Raises StepFailed or FetchError."""
+    """Make ready what is asked for (see the top of this file). Raises StepFailed or FetchError."""
     if sys.version_info < (3, 11):  # noqa: UP036, an older python3 may well start us
         raise StepFailed(f"Lianzao needs Python 3.11 or later; this is {platform.python_version()} ({sys.executable})")
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "bootstrap.lock").open("w") as lock:  # two `make` at once would trip over each other
         fcntl.flock(lock, fcntl.LOCK_EX)
-        make_python_environment(dev=what == "dev")
-        make_screens()
+        if what != "screens":
+            make_python_environment(dev=what != "run")
+        if what != "tools":
+            make_screens()
 
 
 # -- Python --------------------------------------------------------------------------------------------------------
@@ -294,8 +297,8 @@ def say(text: str, end: str = "\n") -> None:
 
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) == 2 else ""
-    if chosen not in ("run", "dev"):
-        sys.exit("usage: python3 scripts/bootstrap.py run|dev")
+    if chosen not in ("run", "dev", "tools", "screens"):
+        sys.exit("usage: python3 scripts/bootstrap.py run|dev|tools|screens")
     try:
         main(chosen)
     except (StepFailed, FetchError) as problem:

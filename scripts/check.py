@@ -81,6 +81,7 @@ def steps_of(kind: str) -> list[Step]:
     return [
         *lint_steps(),
         licences,
+        python_step("screens: build", "scripts/bootstrap.py", "screens"),
         Step("screens: types", ["npm", "run", "--silent", "check"], web),
         Step("screens: tests", ["npm", "run", "--silent", "test"], web, {"NO_COLOR": "1", "CI": "1"}, tests=True),
         unit_tests(),
