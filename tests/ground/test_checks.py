@@ -78,3 +78,10 @@ def test_a_failed_step_without_tests_counts_as_an_error() -> None:
         check.run(step, {})
     last = check.summary([failing, passing], 1.0).splitlines()[-1]
     assert last == "===== 5 passed, 1 error in 1.00s ====="
+
+
+def test_missing_system_packages_are_named_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "SYSTEM_PACKAGES", {"chromium": lambda: False, "fonts-noto-cjk": lambda: True})
+    monkeypatch.setattr(check.os, "geteuid", lambda: 1000)
+    with pytest.raises(check.StepFailed, match="apt-get install -y --no-install-recommends chromium$"):
+        check.ensure_system_packages()
