@@ -1,0 +1,362 @@
+"""Netting one item: what exists first, by importance; then new orders, in time; then the safety stock.
+
+Existing supply is promised by importance against the cumulative supply (available to promise), so an important late
+need never takes what only an unimportant early one could use, unless there is not enough for both. The pegs are
+then written first come, first served in time, so stock is used before receipts.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from lianzao.engine.arithmetic import NEVER_S, down_to, up_to
+from lianzao.engine.state import Given, Work
+from lianzao.engine.tables import Column
+
+BUY, MAKE, PHANTOM = 1, 2, 3
+DEMAND, ORDER, SAFETY = 1, 2, 4
+
+
+@nb.njit(cache=True)
+def add_requirement(w: Work, item: int, quantity: int, need: int, rank: int, ckind: int, consumer: int) -> int:
+    """A need for an item; returns its row (or -1 and marks the memory as full)."""
+    row = w.count[1]
+    if row >= w.req_item.shape[0]:
+        w.count[5] = 1
+        return -1
+    w.count[1] = row + 1
+    w.req_item[row], w.req_quantity[row], w.req_need[row], w.req_rank[row] = item, quantity, need, rank
+    w.req_ckind[row], w.req_consumer[row], w.req_operation[row] = ckind, consumer, 0
+    w.req_ready[row], w.req_unfilled[row] = need, 0
+    w.req_peg[row], w.req_last_peg[row] = -1, -1
+    w.req_next[row] = w.item_req[item]
+    w.item_req[item] = row
+    return row
+
+
+@nb.njit(cache=True)
+def add_peg(w: Work, supply: int, req: int, quantity: int) -> None:
+    """Let a supply serve a need; pegs of one supply follow each other in its quantity."""
+    row = w.count[2]
+    if row >= w.peg_supply.shape[0]:
+        w.count[5] = 1
+        return
+    w.count[2] = row + 1
+    w.peg_supply[row], w.peg_req[row], w.peg_quantity[row], w.peg_next[row] = supply, req, quantity, -1
+    w.peg_offset[row] = w.supply_pegged[supply]
+    w.supply_pegged[supply] += quantity
+    order = supply - w.count[9]
+    if order >= 0:  # an order is as important as the most important need it serves
+        w.order_rank[order] = min(w.order_rank[order], w.req_rank[req])
+    if w.req_peg[req] < 0:
+        w.req_peg[req] = row
+    else:
+        w.peg_next[w.req_last_peg[req]] = row
+    w.req_last_peg[req] = row
+
+
+@nb.njit(cache=True)
+def add_order(w: Work, item: int, quantity: int, need: int) -> int:
+    """A new order; returns its number (or -1 and marks the memory as full)."""
+    order = w.count[0]
+    if order >= w.order_item.shape[0]:
+        w.count[5] = 1
+        return -1
+    w.count[0] = order + 1
+    w.order_item[order], w.order_quantity[order], w.order_need[order] = item, quantity, need
+    w.order_finish[order], w.order_rank[order] = need, NEVER_S
+    w.order_op[order], w.order_ops[order] = 0, 0
+    w.order_requirement[order], w.order_requirements[order] = 0, 0
+    w.order_profile[order], w.order_profiles[order] = -1, 0
+    return order
+
+
+@nb.njit(cache=True)
+def work_of_lot(g: Given, item: int, quantity: int) -> int:
+    """Seconds an order takes with every machine free and open: setups, runs and waits."""
+    total = 0
+    for op in range(g.op_first[item], g.op_first[item + 1]):
+        total += g.op_setup_s[op] + g.op_wait_s[op] + run_seconds(g, op, quantity)
+    return total
+
+
+@nb.njit(cache=True)
+def run_seconds(g: Given, op: int, quantity: int) -> int:
+    """Run time of an operation, rounded up to a second (a float: exact below 2**53 microsecond-units)."""
+    if g.op_fixed[op] == 1:
+        return (g.op_run_us[op] + 999_999) // 1_000_000
+    if g.op_run_us[op] == 0:
+        return 0
+    return int(np.ceil(round(float(g.op_run_us[op]) * float(quantity) / 1.0e6) / 1.0e6))
+
+
+@nb.njit(cache=True)
+def soonest(g: Given, item: int) -> int:
+    """The earliest instant a new order could be there if all went well."""
+    now = g.numbers[0]
+    if g.numbers[1] == 0:
+        return -NEVER_S
+    if g.kind[item] == BUY:
+        return now + max(g.lead_s[item], g.fence_s[item])
+    return now + max(g.fence_s[item], work_of_lot(g, item, max(g.step[item], g.lot_minimum[item], g.lot_fixed[item])))
+
+
+@nb.njit(cache=True)
+def lot_limit(g: Given, item: int, quantity: int, need: int) -> int:
+    """The largest sensible order. Beyond the lot maximum this is policy: where capacity is unlimited and one order
+    would be late, the need is met by parallel orders just small enough to be in time (at most fifty)."""
+    limit = g.lot_maximum[item] if g.lot_maximum[item] > 0 else NEVER_S
+    if g.kind[item] != MAKE or g.numbers[1] == 0:
+        return limit
+    fixed_s, per_unit_us = 0, 0
+    for op in range(g.op_first[item], g.op_first[item + 1]):
+        if g.op_centre[op] >= 0:
+            return limit
+        fixed_s += g.op_setup_s[op] + g.op_wait_s[op]
+        if g.op_fixed[op] == 1:
+            fixed_s += run_seconds(g, op, quantity)
+        else:
+            per_unit_us += g.op_run_us[op]
+    room = need - g.numbers[0]
+    if per_unit_us == 0 or room <= fixed_s or work_of_lot(g, item, quantity) <= room:
+        return limit
+    fits = int(float(room - fixed_s) * 1.0e12 / float(per_unit_us))
+    fits = down_to(down_to(fits, g.step[item]), g.lot_multiple[item])
+    if fits < max(g.lot_minimum[item], g.step[item]) or fits <= 0 or quantity // fits >= 50:
+        return limit
+    return min(limit, fits)
+
+
+@nb.njit(cache=True)
+def make_orders(g: Given, w: Work, item: int, quantity: int, need: int) -> None:
+    """Plan the orders that bring at least this quantity, by the item's lot rules."""
+    step = g.step[item]
+    if g.lot_fixed[item] > 0:
+        size = g.lot_fixed[item]
+        for _ in range((quantity + size - 1) // size):
+            if add_order(w, item, size, need) < 0:
+                return
+        return
+    quantity = max(up_to(quantity, step), g.lot_minimum[item])
+    quantity = up_to(up_to(quantity, g.lot_multiple[item]), step)
+    limit = lot_limit(g, item, quantity, need)
+    while quantity > 0:
+        size = quantity
+        if size > limit:
+            size = max(down_to(down_to(limit, g.lot_multiple[item]), step), g.lot_minimum[item], step)
+        if add_order(w, item, size, need) < 0:
+            return
+        quantity -= size
+        if 0 < quantity < g.lot_minimum[item]:
+            quantity = g.lot_minimum[item]
+
+
+@nb.njit(cache=True)
+def sorted_requirements(w: Work, item: int) -> Column:
+    """The needs of an item by importance, then date, then row."""
+    number, row = 0, w.item_req[item]
+    while row >= 0:
+        number += 1
+        row = w.req_next[row]
+    rows = np.empty(number, np.int64)
+    row = w.item_req[item]
+    for at in range(number - 1, -1, -1):  # the list runs backwards
+        rows[at] = row
+        row = w.req_next[row]
+    if number > 1:
+        rows = rows[np.argsort(w.req_need[rows], kind="mergesort")]
+        rows = rows[np.argsort(w.req_rank[rows], kind="mergesort")]
+    return rows
+
+
+@nb.njit(cache=True)
+def existing_supplies(g: Given, w: Work, item: int) -> tuple[Column, Column]:
+    """Stock and open receipts that will come, by date: (supply numbers, instants)."""
+    stocks = g.numbers[2]
+    first, last = g.supply_first[item], g.supply_first[item + 1]
+    supplies = np.empty(last - first, np.int64)
+    instants = np.empty(last - first, np.int64)
+    number = 0
+    for k in range(first, last):
+        supply = g.supply_list[k]
+        at = g.supply_at[supply] if supply < stocks else w.order_finish[supply - stocks]
+        if at < NEVER_S:
+            supplies[number], instants[number] = supply, at
+            number += 1
+    order = np.argsort(instants[:number], kind="mergesort")
+    return supplies[:number][order], instants[:number][order]
+
+
+@nb.njit(cache=True)
+def net_item(g: Given, w: Work, item: int, safety: int) -> int:
+    """Net all needs of an item against what exists, plan new orders for the rest; returns the first new order."""
+    rows = sorted_requirements(w, item)
+    supplies, instants = existing_supplies(g, w, item)
+    first_new = w.count[0]
+    n, k = rows.shape[0], supplies.shape[0]
+    free = np.empty(k, np.int64)
+    total = 0
+    for j in range(k):
+        total += g.supply_quantity[supplies[j]]
+        free[j] = total
+    # Promise existing supply: cover_* = quantity taken from supplies up to position, at an instant.
+    # A promise either completes a need or exhausts a position, so there are at most n + k.
+    cover_req, cover_quantity = np.empty(n + k, np.int64), np.empty(n + k, np.int64)
+    cover_position, cover_at = np.empty(n + k, np.int64), np.empty(n + k, np.int64)
+    covers, opens = 0, 0
+    open_req, open_quantity = np.empty(n, np.int64), np.empty(n, np.int64)
+    fresh = soonest(g, item)
+    for i in range(n):
+        req = rows[i]
+        left, need = w.req_quantity[req], w.req_need[req]
+        position = np.searchsorted(instants, need, side="right") - 1
+        limit = NEVER_S
+        if g.kind[item] != 0 and g.count_late_s[item] >= 0:
+            limit = max(need, fresh) + g.count_late_s[item]
+        for j in range(max(position, 0), k):
+            if left == 0 or (j > position and instants[j] > limit):
+                break
+            room = free[j:].min()
+            take = min(room, left)
+            if take > 0:
+                free[j:] -= take
+                cover_req[covers], cover_quantity[covers] = req, take
+                cover_position[covers], cover_at[covers] = j, max(need, instants[j])
+                covers += 1
+                left -= take
+        if left > 0:
+            open_req[opens], open_quantity[opens] = req, left
+            opens += 1
+    peg_existing(g, w, supplies, cover_req[:covers], cover_quantity[:covers], cover_position[:covers])
+    if g.kind[item] == 0:
+        for i in range(opens):
+            w.req_unfilled[open_req[i]] = open_quantity[i]
+        dip = g.numbers[0]
+    else:
+        dip = plan_new(g, w, item, safety, total, cover_at[:covers], cover_quantity[:covers],
+                       open_req[:opens], open_quantity[:opens])
+    if safety > 0:
+        peg_safety(g, w, item, safety, dip, supplies, first_new)
+    return first_new
+
+
+@nb.njit(cache=True)
+def peg_existing(g: Given, w: Work, supplies: Column, req: Column, quantity: Column, position: Column) -> None:
+    """Write the promises down first come, first served: the cumulative check makes every peg in time."""
+    at = 0
+    left = g.supply_quantity[supplies[0]] if supplies.shape[0] else 0
+    for i in np.argsort(position, kind="mergesort"):
+        need = quantity[i]
+        while need > 0:
+            take = min(need, left)
+            if take > 0:
+                add_peg(w, supplies[at], req[i], take)
+                need -= take
+                left -= take
+            if left == 0 and need > 0:
+                at += 1
+                left = g.supply_quantity[supplies[at]]
+
+
+@nb.njit(cache=True)
+def plan_new(
+    g: Given, w: Work, item: int, safety: int, existing: int, cover_at: Column, cover_quantity: Column,
+    open_req: Column, open_quantity: Column,
+) -> int:
+    """Walk through time and order what is missing, safety stock included; peg the new orders to the open needs.
+
+    Returns the instant at which the stock first falls below the safety stock (now when it never does).
+    """
+    now = g.numbers[0]
+    covers, opens = cover_at.shape[0], open_req.shape[0]
+    used = covers if safety > 0 else 0  # without safety stock, what is covered plays no part
+    number = 1 + used + opens
+    instant, kind, source = np.empty(number, np.int64), np.empty(number, np.int64), np.empty(number, np.int64)
+    instant[0], kind[0], source[0] = now, 0, 0
+    for i in range(used):
+        instant[1 + i], kind[1 + i], source[1 + i] = cover_at[i], 1, i
+    for i in range(opens):
+        instant[1 + used + i], kind[1 + used + i], source[1 + used + i] = w.req_need[open_req[i]], 2, i
+    if safety == 0:
+        instant[0] = -NEVER_S
+    events = np.argsort(instant, kind="mergesort")
+    dip, dipped = now, False
+    kept, surplus = existing, 0        # unpromised existing quantity; unpegged new quantity
+    giver, given = w.count[0], 0       # the new order that gives next, and what it has given
+    for e in range(number):
+        event = events[e]
+        if kind[event] == 1:
+            kept -= cover_quantity[source[event]]
+        elif kind[event] == 2:
+            surplus -= open_quantity[source[event]]
+        missing = max(-surplus, safety - kept - surplus if safety > 0 else 0)
+        if missing > 0:
+            if not dipped and safety > 0:
+                dip, dipped = instant[event], True
+            quantity = look_ahead(g, w, item, safety, e, events, instant, kind, source, cover_quantity, open_quantity,
+                                  kept, surplus)
+            before = w.count[0]
+            make_orders(g, w, item, quantity, instant[event])
+            if w.count[5] > 0:
+                return dip
+            for order in range(before, w.count[0]):
+                surplus += w.order_quantity[order]
+        if kind[event] == 2:
+            left = open_quantity[source[event]]
+            req = open_req[source[event]]
+            while left > 0:
+                take = min(left, w.order_quantity[giver] - given)
+                add_peg(w, g.numbers[2] + giver, req, take)
+                left -= take
+                given += take
+                if given == w.order_quantity[giver] and left > 0:
+                    giver, given = giver + 1, 0
+    return dip
+
+
+@nb.njit(cache=True)
+def look_ahead(
+    g: Given, w: Work, item: int, safety: int, e: int, events: Column, instant: Column, kind: Column, source: Column,
+    cover_quantity: Column, open_quantity: Column, kept: int, surplus: int,
+) -> int:
+    """What an order at event e should bring: the highest lack within the time it covers anyway.
+
+    A purchase that cannot come before its lead time covers all that is wanted until then; `cover_s` adds a period.
+    """
+    until = instant[events[e]]
+    if g.kind[item] == BUY:
+        until = max(until, soonest(g, item))
+    until = max(until, instant[events[e]] + g.cover_s[item])
+    peak = max(-surplus, safety - kept - surplus if safety > 0 else 0)
+    for later in range(e + 1, events.shape[0]):
+        event = events[later]
+        if instant[event] > until:
+            break
+        if kind[event] == 1:
+            kept -= cover_quantity[source[event]]
+        elif kind[event] == 2:
+            surplus -= open_quantity[source[event]]
+        peak = max(peak, -surplus, safety - kept - surplus if safety > 0 else 0)
+    return peak
+
+
+@nb.njit(cache=True)
+def peg_safety(g: Given, w: Work, item: int, safety: int, dip: int, supplies: Column, first_new: int) -> None:
+    """Give what nobody else took to the safety stock, earliest first; the rest of it is unfilled."""
+    stocks = g.numbers[2]
+    req = add_requirement(w, item, safety, dip, g.numbers[5], SAFETY, item)
+    if req < 0:
+        return
+    left = safety
+    for supply in supplies:
+        take = min(left, g.supply_quantity[supply] - w.supply_pegged[supply])
+        if take > 0:
+            add_peg(w, supply, req, take)
+            left -= take
+    for order in range(first_new, w.count[0]):
+        take = min(left, w.order_quantity[order] - w.supply_pegged[stocks + order])
+        if take > 0:
+            add_peg(w, stocks + order, req, take)
+            left -= take
+    w.req_unfilled[req] = left
