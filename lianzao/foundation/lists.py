@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from lianzao.foundation import link, packing, scope
+from lianzao.foundation import link, packing, rowsecurity, scope
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.entity import Approvable, Entity, Master
 from lianzao.foundation.registry import COMMANDS, RESOURCES, kind_of, model_of
@@ -93,7 +93,9 @@ def _paths(columns: list[Column]) -> list[str]:
 
 def always(resource: Resource) -> tuple[str, ...]:
     """What every row carries beside its columns."""
-    extra = ["id", "version"]
+    # Facts that never change (moves, balances) have no version.
+    known = {field.name for field in resource.model._meta.concrete_fields}
+    extra = [name for name in ("id", "version") if name in known]
     if issubclass(resource.model, Approvable):
         extra.append("approved_at")
     if issubclass(resource.model, Master):
@@ -221,11 +223,14 @@ def record(by: Actor, resource: Resource, id: UUID) -> dict[str, Any]:
     if values is None:
         raise NotFound("not_found", entity=resource.kind, id=str(id))
     row = hidden(by, resource, cells([values], columns, by.language))[0]
+    # Partners may not read the table of links; `linked` shows only what they may see.
+    with rowsecurity.as_application():
+        up, down = link.up(_ref(resource, id)), link.down(_ref(resource, id))
     return {
         "kind": resource.kind,
         "row": row,
         "parts": {name: part_rows(by, model, resource, name, id) for name, model in resource.part_models.items()},
-        "links": {"up": linked(by, link.up(_ref(resource, id))), "down": linked(by, link.down(_ref(resource, id)))},
+        "links": {"up": linked(by, up), "down": linked(by, down)},
         "actions": actions(by, resource, row),
     }
 

@@ -1,0 +1,268 @@
+"""Logging in and out, who am I, my sessions, my tokens, and the terminal's own door. The rest follows from commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware, get_token, rotate_token
+from ninja import Router, Schema
+from pydantic import Field
+
+from lianzao.access import commands, passwords, queries, rules, sessions
+from lianzao.access.models import Station
+from lianzao.access.queries import SESSION_COOKIE, STATION_COOKIE
+from lianzao.foundation import http
+from lianzao.foundation.actor import Actor
+from lianzao.values.errors import NotAllowed, NotFound, NotKnown
+
+router = Router(tags=["access"])
+http.identify_by(queries.actor_of)
+
+STATION_COOKIE_S = 5 * 365 * 24 * 3600
+
+Login = Annotated[str, Field(min_length=1, max_length=200)]
+Secret = Annotated[str, Field(min_length=1, max_length=400)]
+
+
+class LoginBody(Schema):
+    """Login and password."""
+
+    login: Login
+    password: Secret
+
+
+class BadgeBody(Schema):
+    """A scanned badge and its PIN, at the terminal this browser is bound to."""
+
+    badge: Login
+    pin: Annotated[str, Field(min_length=1, max_length=20)]
+    station: str = ""
+
+
+class SessionBody(Schema):
+    """One of one's own sessions."""
+
+    session: UUID
+
+
+class TokenBody(Schema):
+    """A new token: its name, its rights, the instant it ends; for whom, if not for oneself."""
+
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    rights: Annotated[list[str], Field(min_length=1, max_length=200)]
+    expires_at: datetime
+    person: UUID | None = None
+
+
+class StationBody(Schema):
+    """The terminal this browser is to become."""
+
+    station: UUID
+
+
+@router.post("/login", operation_id="access_login")
+def login(request: HttpRequest, body: LoginBody) -> HttpResponse:
+    """Log in by login and password; the session's key comes as a cookie. 401 when refused, 423 with seconds to wait."""
+    _refuse_foreign_page(request)
+    opened = sessions.log_in(body.login, body.password, address=_address(request), agent=_agent(request))
+    return _welcome(request, opened)
+
+
+@router.post("/login_badge", operation_id="access_login_badge")
+def login_badge(request: HttpRequest, body: BadgeBody) -> HttpResponse:
+    """Log in at a registered terminal by badge and PIN. 401 when refused, 423 with seconds to wait."""
+    _refuse_foreign_page(request)
+    opened = sessions.log_in_with_badge(
+        request.COOKIES.get(STATION_COOKIE, ""),
+        body.badge,
+        body.pin,
+        station=body.station,
+        address=_address(request),
+        agent=_agent(request),
+    )
+    return _welcome(request, opened)
+
+
+@router.post("/logout", operation_id="access_logout")
+def logout(request: HttpRequest) -> HttpResponse:
+    """End the session in use. Harmless without one."""
+    try:
+        by = http.someone(request)
+    except NotKnown:
+        by = None
+    if by is not None and by.session is not None and by.id is not None:
+        sessions.end_session(by.session, by.id)
+    response = http.answer({})
+    response.delete_cookie(SESSION_COOKIE, samesite="Lax")
+    return response
+
+
+@router.get("/me", operation_id="access_me")
+def me(request: HttpRequest) -> HttpResponse:
+    """Who I am, what I may do, where, and the CSRF token. 401 before login (the token's cookie comes all the same)."""
+    _read_csrf_cookie(request)
+    try:
+        by = http.someone(request)
+    except NotKnown as error:
+        return _with_csrf(request, http.problem(request, error))
+    return _with_csrf(request, http.answer(_told(request, by)))
+
+
+@router.get("/station", operation_id="access_station")
+def station(request: HttpRequest) -> HttpResponse:
+    """The terminal this browser is bound to: what its login page shows. 404 when it is none."""
+    _read_csrf_cookie(request)
+    found = queries.station_by_key(request.COOKIES.get(STATION_COOKIE, ""))
+    if found is None:
+        raise NotFound("station_unknown")
+    return _with_csrf(request, http.answer(found))
+
+
+@router.post("/bind_this_device", operation_id="access_bind_this_device")
+def bind_this_device(request: HttpRequest, body: StationBody) -> HttpResponse:
+    """Make this browser a terminal: its key is kept in a cookie here and nowhere else."""
+    by = http.someone(request)
+    key = passwords.random_key()
+    bound: Station = commands.bind_station(by, station=body.station, device_key=key)  # type: ignore[arg-type]
+    response = http.answer(queries.station_facts(bound.id))
+    _set_cookie(request, response, STATION_COOKIE, key, STATION_COOKIE_S)
+    return response
+
+
+@router.get("/sessions", operation_id="access_sessions")
+def my_sessions(request: HttpRequest) -> HttpResponse:
+    """My open sessions, latest use first; `current` marks this one."""
+    by = http.someone(request)
+    rows = queries.open_sessions(by.id, by.session) if by.id is not None else []
+    return http.answer({"rows": rows, "total": len(rows)})
+
+
+@router.post("/end_session", operation_id="access_end_session")
+def end_my_session(request: HttpRequest, body: SessionBody) -> HttpResponse:
+    """End one of my sessions, on whatever device."""
+    by = http.someone(request)
+    if by.kind == "token":
+        raise NotAllowed("token_by_person_only")
+    if by.id is None or not sessions.end_session(body.session, by.id):
+        raise NotFound("session_unknown")
+    return http.answer({})
+
+
+@router.post("/new_token", operation_id="access_new_token")
+def new_token(request: HttpRequest, body: TokenBody) -> HttpResponse:
+    """Make an API token. The answer shows it once; we keep its digest only."""
+    by = http.someone(request)
+    token = passwords.new_token()
+    person: Any = {} if body.person is None else {"person": body.person}
+    made = commands.issue_token(
+        by,
+        name=body.name,
+        digest=passwords.digest(token),
+        rights=body.rights,
+        expires_at=body.expires_at if body.expires_at.tzinfo else body.expires_at.astimezone(),
+        **person,
+    )
+    return http.answer({"id": made.id, "name": made.name, "token": token, "expires_at": made.expires_at})
+
+
+# -- what the answers hold --------------------------------------------------------------------------------------------
+
+
+def _welcome(request: HttpRequest, opened: sessions.Opened) -> HttpResponse:
+    """The answer to a login: who it is, the session's cookie, and a new CSRF token."""
+    by = queries.actor_by(session_key=opened.key, station_key=request.COOKIES.get(STATION_COOKIE, ""))
+    if by is None:
+        raise NotKnown("login_failed")
+    rotate_token(request)
+    response = _with_csrf(request, http.answer(_told(request, by)))
+    _set_cookie(request, response, SESSION_COOKIE, opened.key, opened.longest_s)
+    return response
+
+
+def _told(request: HttpRequest, by: Actor) -> dict[str, Any]:
+    """What the screens know of who is logged in."""
+    if by.id is None:
+        raise NotKnown("not_known")
+    who = queries.profile(by.id, by.site)
+    partner = None
+    if by.partner is not None:
+        partner = {"id": by.partner, "name": queries.partner_name(by.partner, by.language)}
+    return {
+        "person": {
+            "id": who.id,
+            "login": who.login,
+            "name": who.name,
+            "language": who.language,
+            "theme": who.theme,
+        },
+        "roles": who.roles,
+        "home": who.home,
+        "rights": sorted(by.rights),
+        "sites": [
+            {"id": site.id, "code": site.code, "name": site.said(by.language), "time_zone": site.time_zone}
+            for site in queries.sites_of(by)
+        ],
+        "site": by.site,
+        "partner": partner,
+        "station": queries.station_facts(by.station) if by.station is not None else None,
+        "must_change_password": who.must_change_password,
+        "csrf": get_token(request),
+    }
+
+
+def _read_csrf_cookie(request: HttpRequest) -> None:
+    """Take the token the browser has, so that no new one is made (the middleware is not installed)."""
+    if "CSRF_COOKIE" not in request.META:
+        CsrfViewMiddleware(lambda _: HttpResponse()).process_request(request)
+
+
+def _with_csrf(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Give the browser its CSRF cookie, if it has none yet or a new one was made."""
+    keeper = CsrfViewMiddleware(lambda _: HttpResponse())
+    get_token(request)
+    keeper.process_response(request, response)
+    return response
+
+
+def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int) -> None:
+    response.set_cookie(name, value, max_age=max_age, httponly=True, samesite="Lax", secure=_is_https(request))
+
+
+# -- where a request comes from ---------------------------------------------------------------------------------------
+
+
+def _trusted() -> tuple[str, ...]:
+    """Addresses whose word about a request's origin counts: our own front door, unless the settings name others."""
+    return tuple(getattr(settings, "TRUSTED_PROXIES", ("127.0.0.1", "::1", "")))
+
+
+def _address(request: HttpRequest) -> str:
+    return rules.source_address(
+        request.META.get("REMOTE_ADDR", "") or "", request.headers.get("X-Forwarded-For", ""), _trusted()
+    )
+
+
+def _is_https(request: HttpRequest) -> bool:
+    if request.is_secure():
+        return True
+    peer = request.META.get("REMOTE_ADDR", "") or ""
+    return peer in _trusted() and request.headers.get("X-Forwarded-Proto", "") == "https"
+
+
+def _agent(request: HttpRequest) -> str:
+    return request.headers.get("User-Agent", "")[:200]
+
+
+def _refuse_foreign_page(request: HttpRequest) -> None:
+    """A login has no session whose CSRF token could be asked for: refuse one that another site's page sends.
+
+    Only JSON is taken (a form cannot send it), and a browser says where the page is from.
+    """
+    if not request.headers.get("Content-Type", "").startswith("application/json"):
+        raise NotAllowed("csrf")
+    if request.headers.get("Sec-Fetch-Site", "same-origin") == "cross-site":
+        raise NotAllowed("csrf")

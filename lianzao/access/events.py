@@ -1,0 +1,24 @@
+"""News of access. Short: who is concerned, and why; `live` closes streams of people whose rights changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from lianzao.foundation.outbox import Event
+
+
+@dataclass(frozen=True)
+class AccessChanged(Event):
+    """What a person may do, or with what he proves himself, has changed."""
+
+    person_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True)
+class StationRegistered(Event):
+    """A terminal was bound to a browser, and its old key is worth nothing now."""
+
+    site_id: UUID
+    station_id: UUID

@@ -1,0 +1,153 @@
+"""Sites, people, roles, assignments, stations, tokens; and beside them, unaudited, what only the door itself reads."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+
+from lianzao.foundation.entity import ChoiceField, Entity, Master, Part
+from lianzao.values.time import uuid7
+
+
+class Site(Master):
+    """A plant: its zone decides days and shifts, its currency the costs."""
+
+    time_zone = models.CharField(max_length=60, default="Asia/Shanghai")
+    currency = models.CharField(max_length=3, default="CNY", validators=[RegexValidator(r"^[A-Z]{3}$")])
+
+
+class Audience(models.TextChoices):
+    """Whom a role is for: our own people, or those of a partner, who see their own papers only."""
+
+    OWN = "own"
+    PARTNER = "partner"
+
+
+class Language(models.TextChoices):
+    """The languages of screens and messages."""
+
+    CHINESE = "zh-CN"
+    ENGLISH = "en"
+
+
+class Theme(models.TextChoices):
+    """Light or dark screens, or as the device says."""
+
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+class Role(Master):
+    """A named set of rights. `home` is the page its people start on; `masks` the columns it hides.
+
+    `shipped` holds the rights we shipped last: a role nobody changed follows the product's next version.
+    """
+
+    locks = True
+
+    audience = ChoiceField(Audience, default=Audience.OWN)
+    home = models.CharField(max_length=40, blank=True)
+    rights = ArrayField(models.CharField(max_length=120), default=list, blank=True)
+    masks = ArrayField(models.CharField(max_length=160), default=list, blank=True)
+    shipped = ArrayField(models.CharField(max_length=120), default=list, editable=False)
+
+
+class Person(Master):
+    """Somebody who may log in. `partner_id` makes him a partner's person: he sees that party's own papers only."""
+
+    locks = True
+
+    login = models.CharField(max_length=60, unique=True)
+    language = ChoiceField(Language, default=Language.CHINESE)
+    theme = ChoiceField(Theme, default=Theme.SYSTEM)
+    partner_id = models.UUIDField(null=True, blank=True)
+    preferred_site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    is_demo = models.BooleanField(default=False, editable=False)
+
+
+class Assignment(Part):
+    """A person has a role at a site; without a site, at every site."""
+
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="assignments")
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="assignments")
+    site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta(Part.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person", "role", "site"], name="access_assignment_once", nulls_distinct=False
+            )
+        ]
+
+
+class Station(Master):
+    """A terminal of the shop floor, known by a key its browser keeps. `work_center_id` is plain: plant lies higher."""
+
+    locks = True
+
+    SECRETS = ("key_digest",)
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
+    work_center_id = models.UUIDField(null=True, blank=True)
+    key_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
+
+
+class Token(Entity):
+    """A key for a program that acts in a person's name, with no more than his rights, until it expires."""
+
+    SECRETS = ("digest",)
+    locks = False
+
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="tokens")
+    name = models.CharField(max_length=120)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    rights = ArrayField(models.CharField(max_length=120), default=list)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    #: Kept by the door, not by commands: a use is no change of the record.
+    used_at = models.DateTimeField(null=True, editable=False)
+
+
+class Credential(models.Model):
+    """The hashes of one person's password, badge and PIN; apart from Person, so that no audit or export shows them."""
+
+    person = models.OneToOneField(Person, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    password = models.CharField(max_length=200, blank=True)
+    password_at = models.DateTimeField(null=True)
+    must_change = models.BooleanField(default=False)
+    badge_digest = models.CharField(max_length=64, null=True, unique=True)
+    pin = models.CharField(max_length=200, blank=True)
+
+
+class Session(models.Model):
+    """Somebody's stay after logging in. Only the digest of the cookie is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    digest = models.CharField(max_length=64, unique=True)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    station = models.ForeignKey(Station, null=True, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, null=True, on_delete=models.SET_NULL, related_name="+")
+    opened_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    idle_s = models.PositiveIntegerField()
+    ends_at = models.DateTimeField()
+    address = models.CharField(max_length=64, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["ends_at"], name="access_session_by_end")]
+
+
+class LoginFailure(models.Model):
+    """Failures of one login, badge or address, by the digest of its name (people type passwords as logins)."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    failures = models.PositiveIntegerField()
+    last_at = models.DateTimeField()
+    locked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "access_login_failure"
+        indexes = [models.Index(fields=["last_at"], name="access_failure_by_time")]

@@ -1,0 +1,51 @@
+"""What of access is listed. Secrets (hashes, digests, keys) are columns of nothing here. Partners see sites only."""
+
+from __future__ import annotations
+
+from lianzao.access.models import Assignment, Person, Role, Site, Station, Token
+from lianzao.foundation.resource import Resource
+
+Resource(
+    Site,
+    columns="code name name_en time_zone currency",
+    filters="currency",
+    search="code name name_en",
+    writable="code name name_en time_zone currency",
+    site="id",
+    partner="*",
+    partner_columns="code name name_en time_zone",
+)
+Resource(
+    Role,
+    columns="code name name_en audience home rights masks",
+    filters="audience home",
+    search="code name name_en",
+)
+Resource(
+    Person,
+    columns="code login name name_en language partner_id preferred_site is_demo",
+    filters="login language partner_id",
+    search="code login name name_en",
+    parts=["assignments", "tokens"],
+)
+Resource(
+    Assignment,
+    columns="person role site created_at",
+    filters="person role site",
+    sort="-created_at",
+    site="site",
+)
+Resource(
+    Token,
+    columns="name person rights expires_at revoked_at used_at",
+    filters="person revoked_at",
+    search="name",
+    sort="-created_at",
+)
+Resource(
+    Station,
+    columns="code name name_en site work_center_id",
+    filters="site work_center_id",
+    search="code name name_en",
+    site="site",
+)
