@@ -81,7 +81,7 @@ class Item(Master):
         ]
 
     def before_save(self) -> None:
-        """Keep search terms with specification and drawing; refuse what would make old quantities mean something else."""
+        """Keep search terms with specification and drawing; refuse what would change the meaning of old quantities."""
         from lianzao.foundation.search import terms
 
         self.search_terms = terms(

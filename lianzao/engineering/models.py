@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
 
 from lianzao.catalog.models import Item
+from lianzao.catalog.queries import item_codes
 from lianzao.engineering import rules
 from lianzao.foundation import audit
 from lianzao.foundation.entity import Approvable, Entity, Part, QuantityField, SiteField, query
@@ -169,7 +170,7 @@ class Routing(Revision):
 
 
 class RoutingOperation(Part):
-    """An operation. `setup_minutes` per order, `run_minutes` per base unit of the item, `queue_minutes` waiting before it.
+    """An operation. `setup_minutes` per order, `run_minutes` per base unit of the item, `queue_minutes` of wait before.
 
     At a report point good and scrap are reported; `inspect` asks for an inspection there.
     """
@@ -251,8 +252,8 @@ def check_circles(bom_ids: set[UUID]) -> None:
     edges = [rules.Edge(*row) for row in query(EDGES_BELOW, [list(bom_ids)])]
     found = rules.circle_on_some_day(edges)
     if found:
-        codes = dict(Item.objects.filter(pk__in=found).values_list("pk", "code"))
-        raise RuleBroken("bom_circle", circle=" → ".join(codes[item] for item in found))  # type: ignore[index]
+        codes = item_codes(cast("list[UUID]", found))
+        raise RuleBroken("bom_circle", circle=" → ".join(codes[cast(UUID, item)] for item in found))
 
 
 def check_later(key: str, id: UUID, check: Callable[[set[UUID]], None]) -> None:

@@ -14,6 +14,9 @@ from lianzao.foundation.entity import ChoiceField, Master, MoneyField, Part, Sit
 from lianzao.plant import rules
 from lianzao.values.errors import Invalid, RuleBroken
 
+#: Set in the running order by `set_up_site`, which alone makes virtual locations: one of each kind for a site.
+MAKING_VIRTUAL = "plant.making_virtual_locations"
+
 
 class LocationKind(models.TextChoices):
     """What a location is for. The last six are virtual: the other side of a move, without a balance."""
@@ -71,6 +74,8 @@ class Location(Master):
         kept = self.__dict__.get("_kept")
         if kept and (kept["is_virtual"] != self.is_virtual or kept["site_id"] != self.site_id):
             raise RuleBroken("location_is_fixed", field="location_kind", location=self.code)
+        if self._state.adding and self.is_virtual and not audit.must_run().memory.get(MAKING_VIRTUAL):
+            raise RuleBroken("virtual_location_by_site", field="location_kind", location=self.code)
         if self.parent_id is not None and self.parent_id == self.id:
             raise Invalid("parent_of_itself", field="parent")
 
@@ -80,7 +85,7 @@ class Calendar(Master):
 
 
 class Shift(Part):
-    """A shift of a weekday (0 = Monday) by the clock on the wall; it ends on the next day when not later than it begins."""
+    """A shift of a weekday (0 = Monday) by the clock on the wall; ends on the next day when not later than it begins."""
 
     locks = False
 

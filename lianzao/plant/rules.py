@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 VIRTUAL_KINDS = ("supplier", "customer", "production", "scrap", "adjustment", "opening")
@@ -148,7 +149,7 @@ def shifts_overlap(shifts: Sequence[ShiftTime]) -> tuple[ShiftTime, ShiftTime] |
         return [(start, week), (0, end - week)]
 
     taken = sorted((span, number) for number, shift in enumerate(shifts) for span in spans(shift))
-    for (first, one), (second, other) in zip(taken, taken[1:], strict=False):
+    for (first, one), (second, other) in pairwise(taken):
         if second[0] < first[1]:
             return shifts[one], shifts[other]
     return None
