@@ -1,0 +1,52 @@
+/** Wedge scanners type like a very fast person: keys less than 60 ms apart, then Enter. */
+
+export interface KeyPress {
+  key: string;
+  at: number;
+}
+
+const maxGap = 60;
+const minLength = 3;
+
+/** Feed it every key press of the page; it answers the code when a scan is complete, and "typing" within a likely scan. */
+export class WedgeReader {
+  private buffer = "";
+  private last = 0;
+
+  press({ key, at }: KeyPress): { code: string } | "scanning" | null {
+    const quick = at - this.last <= maxGap;
+    this.last = at;
+    if (key === "Enter" || key === "Tab") {
+      const code = quick ? this.buffer : "";
+      this.buffer = "";
+      return code.length >= minLength ? { code } : null;
+    }
+    // Group separators of GS1 codes arrive as Ctrl+] or as the character itself.
+    if (key.length !== 1) return this.buffer && quick ? "scanning" : null;
+    this.buffer = quick ? this.buffer + key : key;
+    return this.buffer.length >= minLength ? "scanning" : null;
+  }
+}
+
+/** Listen to the whole page. `take` answers true when it used the code; the keys then do not reach the page. */
+export function listenToWedge(take: (code: string) => void, target: Document = document): () => void {
+  const reader = new WedgeReader();
+  const onKey = (event: KeyboardEvent) => {
+    if (event.altKey || event.metaKey || event.isComposing) return;
+    const element = event.target as HTMLElement | null;
+    // A field that wants the scan itself (login, search) says so.
+    if (element?.closest?.("[data-own-scan]")) return;
+    const found = reader.press({ key: event.ctrlKey && event.key === "]" ? "\u001d" : event.key, at: event.timeStamp });
+    if (found && found !== "scanning") {
+      event.preventDefault();
+      event.stopPropagation();
+      if (element instanceof HTMLInputElement && element.value.endsWith(found.code)) {
+        element.value = element.value.slice(0, -found.code.length);
+        element.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+      take(found.code);
+    }
+  };
+  target.addEventListener("keydown", onKey, true);
+  return () => target.removeEventListener("keydown", onKey, true);
+}

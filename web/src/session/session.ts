@@ -1,0 +1,73 @@
+/** Who is signed in, what they may do, and where. */
+
+import { defineStore } from "pinia";
+import { computed, ref } from "vue";
+import { call, get } from "@/api/client";
+import { Problem } from "@/api/problem";
+import type { Me, Site } from "@/api/types";
+import { closeLive, renewLive } from "@/live/useLive";
+import { asLanguage } from "@/words";
+import { useMeta } from "./meta";
+import { preferences, recall } from "./preferences";
+
+export const useSession = defineStore("session", () => {
+  const me = ref<Me | null>(null);
+  /** False until the first answer to "who am I" is there. */
+  const known = ref(false);
+  const rights = computed(() => new Set(me.value?.rights ?? []));
+  const sites = computed<Site[]>(() => me.value?.sites ?? []);
+  const site = computed<Site | null>(() => {
+    const current = me.value?.site;
+    if (!current) return sites.value[0] ?? null;
+    return typeof current === "string" ? (sites.value.find((one) => one.id === current) ?? null) : current;
+  });
+
+  /** Ask the server who we are; a missing session is an answer, not an error. */
+  async function recognise(): Promise<Me | null> {
+    try {
+      me.value = await get<Me>("/api/access/me");
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401) throw error;
+      me.value = null;
+    }
+    known.value = true;
+    return me.value;
+  }
+
+  async function entered(): Promise<Me> {
+    const found = await recognise();
+    if (!found) throw new Problem(401, {});
+    // A choice made on this device before signing in wins over the stored one.
+    const chosen = recall<{ language?: string }>("lianzao.preferences", {}).language;
+    if (!chosen && found.person.language) preferences.language = asLanguage(found.person.language);
+    useMeta().forget();
+    renewLive();
+    return found;
+  }
+
+  async function login(name: string, password: string): Promise<Me> {
+    await call("/api/access/login", { method: "POST", body: { login: name, password } });
+    return entered();
+  }
+
+  async function loginBadge(station: string, badge: string, pin: string): Promise<Me> {
+    await call("/api/access/login_badge", { method: "POST", body: { station, badge, pin } });
+    return entered();
+  }
+
+  async function logout(): Promise<void> {
+    await call("/api/access/logout", { method: "POST", body: {} });
+    leave();
+  }
+
+  /** The session is over on the server's side. */
+  function leave(): void {
+    me.value = null;
+    useMeta().forget();
+    closeLive();
+  }
+
+  const may = (right: string): boolean => rights.value.has(right) || rights.value.has("*");
+
+  return { me, known, rights, sites, site, recognise, login, loginBadge, logout, leave, may };
+});
