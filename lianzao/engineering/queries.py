@@ -37,7 +37,8 @@ LIMIT 1
 class Material:
     """What an order takes of one component, or a row of an indented explosion. Quantities in the component's base unit.
 
-    `operation_sequence` 0 means the first operation. `level` 1 stands directly below the item asked for.
+    `operation_sequence` 0 means the first operation. `level` 1 stands directly below the item asked for. `fixed`: taken
+    once per order, whatever its quantity.
     """
 
     line_id: UUID
@@ -51,6 +52,7 @@ class Material:
     quantity: Decimal
     operation_sequence: int
     level: int
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -300,6 +302,7 @@ def _told(lines: Sequence[rules.Component], needs: Sequence[rules.Need]) -> list
                 quantity=need.quantity,
                 operation_sequence=need.operation_sequence,
                 level=need.level,
+                fixed=line.fixed,
             )
         )
     return told
