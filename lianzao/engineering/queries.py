@@ -57,7 +57,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Use:
-    """Where an item is used: directly (level 1) or inside something used there. `quantity_per`: net per unit of `item`."""
+    """Where an item is used: directly (level 1) or inside what is. `quantity_per`: net, for one unit of `item_id`."""
 
     level: int
     item_id: UUID

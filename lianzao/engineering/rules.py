@@ -21,7 +21,7 @@ class Component:
     """A line of a bill of materials, and what its component is.
 
     Takes `quantity_per` for every `base_quantity` of the parent, or per order if `fixed`. `scrap_percent` of it is
-    lost: gross = net / (1 - scrap). `step` is the smallest quantity of the component; a `phantom` is never stocked itself.
+    lost: gross = net / (1 - scrap). `step` is the smallest quantity of the component; a `phantom` is never stocked.
     """
 
     line: object

@@ -85,7 +85,7 @@ class Calendar(Master):
 
 
 class Shift(Part):
-    """A shift of a weekday (0 = Monday) by the clock on the wall; ends on the next day when not later than it begins."""
+    """A shift of a weekday (0 = Monday) by the clock on the wall; one not ending later ends on the next day."""
 
     locks = False
 

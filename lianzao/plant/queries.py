@@ -105,7 +105,8 @@ WHERE w.site_id = %s AND w.retired_at IS NULL
 ORDER BY w.code
 """
 WORK_CENTER_NAMES = (
-    "work_center_id code name name_en area_id calendar_id capacity cost_rate line_location_id output_location_id machines"
+    "work_center_id code name name_en area_id calendar_id capacity cost_rate line_location_id output_location_id "
+    "machines"
 ).split()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -111,7 +112,7 @@ def test_a_circle_is_found_exactly_when_no_order_of_levels_exists(graph: dict[in
     everyone = {*graph, *(child for below in graph.values() for child in below)}
     found = circle(graph)
     assert bool(found) == (len(low_level_codes(graph)) < len(everyone) or _has_circle(graph))
-    for parent, child in zip(found, found[1:], strict=False):
+    for parent, child in pairwise(found):
         assert child in graph[parent]
     if found:
         assert found[0] == found[-1]
