@@ -66,6 +66,7 @@ def add_order(w: Work, item: int, quantity: int, need: int) -> int:
     w.count[0] = order + 1
     w.order_item[order], w.order_quantity[order], w.order_need[order] = item, quantity, need
     w.order_finish[order], w.order_rank[order] = need, NEVER_S
+    w.order_reserve[order] = 0
     w.order_op[order], w.order_ops[order] = 0, 0
     w.order_requirement[order], w.order_requirements[order] = 0, 0
     w.order_profile[order], w.order_profiles[order] = -1, 0
@@ -282,36 +283,43 @@ def plan_new(
         instant[0] = -NEVER_S
     events = np.argsort(instant, kind="mergesort")
     dip, dipped = now, False
-    kept, surplus = existing, 0        # unpromised existing quantity; unpegged new quantity
-    giver, given = w.count[0], 0       # the new order that gives next, and what it has given
+    kept, surplus, safe = existing, 0, 0  # unpromised existing, unpegged new, and new put by for the safety stock
+    giver, given = w.count[0], 0          # the new order that gives next, and what it has given
     for e in range(number):
         event = events[e]
+        wanted = 0
         if kind[event] == 1:
             kept -= cover_quantity[source[event]]
         elif kind[event] == 2:
-            surplus -= open_quantity[source[event]]
-        missing = max(-surplus, safety - kept - surplus if safety > 0 else 0)
-        if missing > 0:
-            if not dipped and safety > 0:
+            wanted = open_quantity[source[event]]
+        low = safety - kept - safe if safety > 0 else -NEVER_S
+        if wanted > surplus or low + wanted - surplus > 0:
+            if not dipped and low + wanted - surplus > 0:
                 dip, dipped = instant[event], True
             quantity = look_ahead(g, w, item, safety, e, events, instant, kind, source, cover_quantity, open_quantity,
-                                  kept, surplus)
+                                  kept + safe, surplus - wanted)
             before = w.count[0]
             make_orders(g, w, item, quantity, instant[event])
             if w.count[5] > 0:
                 return dip
             for order in range(before, w.count[0]):
                 surplus += w.order_quantity[order]
-        if kind[event] == 2:
-            left = open_quantity[source[event]]
-            req = open_req[source[event]]
-            while left > 0:
-                take = min(left, w.order_quantity[giver] - given)
-                add_peg(w, g.numbers[2] + giver, req, take)
-                left -= take
+            for order in range(w.count[0] - 1, before - 1, -1):  # the safety stock's part comes last
+                put_by = min(low, surplus - wanted, w.order_quantity[order])
+                if put_by > 0:
+                    w.order_reserve[order] = put_by
+                    safe += put_by
+                    low -= put_by
+                    surplus -= put_by
+        surplus -= wanted
+        while wanted > 0:
+            take = min(wanted, w.order_quantity[giver] - w.order_reserve[giver] - given)
+            if take > 0:
+                add_peg(w, g.numbers[2] + giver, open_req[source[event]], take)
+                wanted -= take
                 given += take
-                if given == w.order_quantity[giver] and left > 0:
-                    giver, given = giver + 1, 0
+            else:
+                giver, given = giver + 1, 0
     return dip
 
 
@@ -327,6 +335,8 @@ def look_ahead(
     until = instant[events[e]]
     if g.kind[item] == BUY:
         until = max(until, soonest(g, item))
+    elif g.cover_s[item] == 0:
+        return max(-surplus, safety - kept - surplus if safety > 0 else 0)  # lot for lot: one order per need
     until = max(until, instant[events[e]] + g.cover_s[item])
     peak = max(-surplus, safety - kept - surplus if safety > 0 else 0)
     for later in range(e + 1, events.shape[0]):

@@ -213,7 +213,8 @@ def order_latest(g: Given, w: Work, order: int, need: int) -> bool:
             release_order(g, w, order)
             return False
         limit = w.place_start[place]
-    w.order_finish[order] = need
+    last = w.order_op[order] + w.order_ops[order] - 1
+    w.order_finish[order] = w.place_end[last] + w.place_wait[last]
     return True
 
 

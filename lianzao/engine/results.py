@@ -215,10 +215,11 @@ def pegs_of(
     consumer_kind = np.select([demand, taken & (order < receipts), taken],
                               [ConsumerKind.DEMAND, ConsumerKind.WORK_ORDER, ConsumerKind.PROPOSAL],
                               ConsumerKind.SAFETY)
-    consumer = np.where(taken, number[order], consumer)
+    consumer[taken] = number[consumer[taken]]
     supply_kind = np.select([supply < stocks, supply < stocks + receipts], [SupplyKind.STOCK, SupplyKind.RECEIPT],
                             SupplyKind.PROPOSAL)
-    row = np.where(supply < stocks, supply, number[np.maximum(supply - stocks, 0)] if number.size else 0)
+    row = supply.copy()
+    row[supply >= stocks] = number[supply[supply >= stocks] - stocks]
     item, quantity = work.req_item[req], work.peg_quantity[rows]
     by = np.lexsort((need, row, supply_kind, ready, item, consumer, consumer_kind))
     columns = [array[by] for array in (supply_kind, row, consumer_kind, consumer, item, ready, need)]

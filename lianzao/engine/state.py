@@ -79,7 +79,7 @@ class Work(NamedTuple):
     order_need: Column
     order_finish: Column
     order_rank: Column
-    order_pegged: Column
+    order_reserve: Column    # part put by for the safety stock: never pegged to a demand
     order_op: Column         # first row in placements
     order_ops: Column
     order_requirement: Column
