@@ -5,6 +5,7 @@ durations are seconds, run times are microseconds per unit, shares are ppm. A ro
 keeps the array of its own ids beside the table. -1 in an index or instant column means "none" or "never".
 """
 
+# ruff: noqa: RUF009  (`number()` and `index()` make dataclass fields, as `field()` does)
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
@@ -248,7 +249,7 @@ class Proposals(Table):
     start_s: Column = number()            # BUY: order by; MAKE: first operation starts
     finish_s: Column = number()           # usable
     need_s: Column = number()             # when it was wanted; finish > need = late
-    rank: Column = number()               # place of its most important demand in the line (0 = first)
+    demand: Index = index()               # most important demand it serves, NONE = safety stock or an open work order
     past: Column = number(0)              # 1 = starts before now (only unconstrained)
 
 

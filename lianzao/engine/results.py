@@ -17,8 +17,8 @@ from lianzao.engine.state import Given, Work
 from lianzao.engine.tables import Column
 
 
-def served_ranks(g: Given, work: Work, rank: Column, slice_demand: Column) -> Column:
-    """Per requirement the rank of the most important demand behind it (NEVER_S: none), following the pegs upward."""
+def served_ranks(g: Given, work: Work, rank: Column, slice_demand: Column) -> tuple[Column, Column]:
+    """Per requirement and per order the rank of the most important demand behind it (NEVER_S: none)."""
     requirements, pegs, stocks = int(work.count[1]), int(work.count[2]), int(g.numbers[2])
     kinds, consumers = work.req_ckind[:requirements], work.req_consumer[:requirements]
     of_req = np.full(requirements, NEVER_S)
@@ -36,7 +36,7 @@ def served_ranks(g: Given, work: Work, rank: Column, slice_demand: Column) -> Co
         np.minimum.at(of_order, order[here], of_req[req[here]])
         below = by_order & (consumer_level == depth)
         of_req[below] = of_order[consumers[below]]
-    return of_req
+    return of_req, of_order
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +51,9 @@ class Wanted:
     def of(cls, problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column) -> Wanted:
         """Read the first pass."""
         stocks, receipts, pegs = int(g.numbers[2]), int(g.numbers[3]), int(work.count[2])
-        served = served_ranks(g, work, rank, slice_demand)
+        served, _ = served_ranks(g, work, rank, slice_demand)
         by_rank = np.append(np.argsort(rank, kind="stable"), NONE)
-        hurts = by_rank[np.where(served >= NEVER_S, rank.size, served)]
+        hurts = by_rank[np.minimum(served, rank.size)]
         supply, req = work.peg_supply[:pegs], work.peg_req[:pegs]
         need = np.full(receipts, NEVER_S)
         best = np.full(receipts, NEVER_S)
@@ -61,7 +61,7 @@ class Wanted:
         row = supply[open_receipt] - stocks
         np.minimum.at(need, row, work.req_need[req[open_receipt]])
         np.minimum.at(best, row, served[req[open_receipt]])
-        demand = by_rank[np.where(best >= NEVER_S, rank.size, best)]
+        demand = by_rank[np.minimum(best, rank.size)]
         return cls(cls.missing(problem, g, work, hurts), need, demand)
 
     @staticmethod
@@ -128,12 +128,15 @@ def living_orders(g: Given, work: Work) -> tuple[Column, Column]:
 
 
 def plan_of(
-    problem: Problem, g: Given, work: Work, slice_demand: Column, reasons: Column, wanted: Wanted, passes: int
+    problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column, reasons: Column, wanted: Wanted,
+    passes: int,
 ) -> Plan:
     """Build the plan's columns, each sorted in one fixed way."""
     receipts = int(g.numbers[3])
     alive, good = living_orders(g, work)
-    proposals, number = proposals_of(problem, g, work, alive)
+    served = served_ranks(g, work, rank, slice_demand)[1]
+    demand = np.append(np.argsort(rank, kind="stable"), NONE)[np.minimum(served, rank.size)]
+    proposals, number = proposals_of(problem, g, work, alive, demand)
     placements = placements_of(problem, g, work, alive, number)
     pegs = pegs_of(problem, g, work, slice_demand, good, number)
     deliveries = deliveries_of(problem, pegs)
@@ -145,7 +148,9 @@ def plan_of(
                 g.level.copy(), passes)
 
 
-def proposals_of(problem: Problem, g: Given, work: Work, alive: Column) -> tuple[Proposals, Column]:
+def proposals_of(
+    problem: Problem, g: Given, work: Work, alive: Column, demand: Column
+) -> tuple[Proposals, Column]:
     """The new orders, sorted, and per order its proposal row (receipts keep their own row number)."""
     receipts, orders = int(g.numbers[3]), int(work.count[0])
     new = np.flatnonzero(alive[receipts:]) + receipts
@@ -160,7 +165,7 @@ def proposals_of(problem: Problem, g: Given, work: Work, alive: Column) -> tuple
     table = Proposals.of(
         item=item[order], kind=kind[order], quantity=work.order_quantity[new][order], start_s=start[order],
         finish_s=finish[order], need_s=work.order_need[new][order],
-        rank=np.minimum(work.order_rank[new][order], len(problem.demands)), past=start[order] < problem.now_s)
+        demand=demand[new][order], past=start[order] < problem.now_s)
     return table, number
 
 

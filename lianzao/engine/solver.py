@@ -164,7 +164,7 @@ def solve(problem: Problem) -> Plan:
             break
         slices, safety, ready = achieved, lower, later
     assert wanted is not None  # noqa: S101  (the loop runs at least once)
-    return results.plan_of(problem, g, work, slices.demand, np.concatenate(reasons), wanted, passes)
+    return results.plan_of(problem, g, work, rank, slices.demand, np.concatenate(reasons), wanted, passes)
 
 
 def warm() -> None:
