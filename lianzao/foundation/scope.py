@@ -260,4 +260,21 @@ def problems() -> list[str]:
         for name in (*resource.mask_names, *resource.partner_columns.split()):
             if name not in resource.column_names:
                 found.append(f"{resource.kind}: {name} is masked or shown to partners but is no column of the resource")
+        if resource.partner:
+            found.extend(_unreadable(resource))
     return found
+
+
+def _unreadable(resource: Resource) -> Iterable[str]:
+    """References a partner is shown but could not read: the list would fail for him."""
+    shown = resource.partner_columns.split() or resource.column_names
+    for name in shown:
+        if name not in resource.column_names:
+            continue
+        field = resource.field(name)
+        target: Any = field.related_model if isinstance(field, models.ForeignKey) else None
+        if target is None:
+            continue
+        own = registry.RESOURCES.get(registry.kind_of(target))
+        if own is None or not own.partner:
+            yield f"{resource.kind}: partners are shown {name}, but {registry.kind_of(target)} has no partner path"

@@ -4,9 +4,10 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.deletion
+from django.db import migrations, models
+
 import lianzao.foundation.entity
 import lianzao.values.time
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
