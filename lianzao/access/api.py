@@ -112,8 +112,8 @@ def me(request: HttpRequest) -> HttpResponse:
     return _with_csrf(request, http.answer(_told(request, by)))
 
 
-@router.get("/station", operation_id="access_station")
-def station(request: HttpRequest) -> HttpResponse:
+@router.get("/this_device", operation_id="access_this_device")
+def this_device(request: HttpRequest) -> HttpResponse:
     """The terminal this browser is bound to: what its login page shows. 404 when it is none."""
     _read_csrf_cookie(request)
     found = queries.station_by_key(request.COOKIES.get(STATION_COOKIE, ""))

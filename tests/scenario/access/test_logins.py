@@ -249,7 +249,7 @@ def badge_in(terminal: Browser, badge: str = "BADGE-0042", pin: str = "2580", **
 
 
 def test_a_worker_badges_in_at_a_terminal(door: Door, terminal: Browser) -> None:
-    assert terminal.get("access/station").json()["code"] == "T1"
+    assert terminal.get("access/this_device").json()["code"] == "T1"
     answer = badge_in(terminal, station="T1")
     assert answer.status_code == 200 and answer.json()["station"]["code"] == "T1"
     assert answer.json()["site"] == str(door.suzhou.id)
@@ -285,18 +285,18 @@ def test_wrong_pins_lock_the_badge_and_strange_devices_are_refused(terminal: Bro
     assert badge_in(terminal, "UNKNOWN-1", station="T9").json()["code"] == "station_unknown"
     stranger = Browser(Client(enforce_csrf_checks=True))
     assert badge_in(stranger).json()["code"] == "station_unknown"
-    assert stranger.get("access/station").status_code == 404
+    assert stranger.get("access/this_device").status_code == 404
 
 
 def test_binding_anew_or_retiring_shuts_the_old_browser_out(door: Door, terminal: Browser) -> None:
     badge_in(terminal)
-    station = terminal.get("access/station").json()["id"]
+    station = terminal.get("access/this_device").json()["id"]
     admin = door.log_in("root")
     assert admin.post("access/bind_this_device", {"station": station}).status_code == 200
-    assert terminal.get("access/me").status_code == 401 and terminal.get("access/station").status_code == 404
-    assert admin.get("access/station").status_code == 200
+    assert terminal.get("access/me").status_code == 401 and terminal.get("access/this_device").status_code == 404
+    assert admin.get("access/this_device").status_code == 200
     admin.post("access/retire_station", {"station": station})
-    assert admin.get("access/station").status_code == 404
+    assert admin.get("access/this_device").status_code == 404
 
 
 def test_a_lost_badge_is_worth_nothing(door: Door, terminal: Browser) -> None:

@@ -144,7 +144,9 @@ def test_weak_passwords_are_refused(password: str, code: str) -> None:
         rules.check_password(password, about=("wang.wei",), known=common_passwords())
 
 
-@pytest.mark.parametrize("password", ["correct horse battery", "Kx7#mm29-qpl", "我早上喜欢喝热豆浆", "齿轮 转得 很 平稳 呀"])
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "Kx7#mm29-qpl", "我早上喜欢喝热豆浆", "齿轮 转得 很 平稳 呀"]
+)
 def test_strong_passwords_and_phrases_pass(password: str) -> None:
     rules.check_password(password, about=("wang.wei",), known=common_passwords())
 
@@ -192,11 +194,15 @@ def test_shipped_roles_are_sound() -> None:
             giveaways = ["access.create_person", "access.assign_role", "access.set_password", "access.issue_token"]
             assert missing(role.rights, giveaways) == giveaways, f"{role.code} could let people in"
         if role.audience == "partner":
-            assert not any(right.startswith("*") or right.endswith(".*") for right in role.rights if right != "portals.*")
+            assert not any(
+                right.startswith("*") or right.endswith(".*") for right in role.rights if right != "portals.*"
+            )
 
 
 def test_a_badge_never_opens_the_offices() -> None:
-    assert missing(rules.STATION_LIMIT, ["access.set_password", "sales.confirm_order", "planning.accept_proposals"]) == [
+    assert missing(
+        rules.STATION_LIMIT, ["access.set_password", "sales.confirm_order", "planning.accept_proposals"]
+    ) == [
         "access.set_password",
         "sales.confirm_order",
         "planning.accept_proposals",
