@@ -84,6 +84,7 @@ class ReasonKind(IntEnum):
     BEYOND_HORIZON = 8        # no working time left before the calendars end (centre, item)
     PLANNING_FENCE = 9        # a new order may not come inside the planning fence (item)
     SHIPPING = 10             # due before it could be shipped from now (item)
+    DELIVERED_TOGETHER = 11   # waits for another demand of its group (item of that demand)
 
 
 class Action(IntEnum):

@@ -46,14 +46,21 @@ class Wanted:
     shortages: Shortages
     receipt_need: Column     # NEVER_S = by nobody
     receipt_demand: Column   # most important demand behind it, NONE = nobody or safety stock
+    own_ready: Column        # per demand when it could leave if it waited for no other demand
 
     @classmethod
-    def of(cls, problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column) -> Wanted:
-        """Read the first pass."""
+    def of(
+        cls, problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column, pieces: Column,
+        starving: Shortages,
+    ) -> Wanted:
+        """Read the first pass; `pieces` are rows [slice, quantity, ready] of what it achieved, `starving` what work
+        orders lack that can never be finished."""
+        own = problem.demands.due_s - problem.demands.shipping_s
+        real = pieces[pieces[:, 2] < NEVER_S]
+        np.maximum.at(own, slice_demand[real[:, 0]], real[:, 2])
         stocks, receipts, pegs = int(g.numbers[2]), int(g.numbers[3]), int(work.count[2])
         served, _ = served_ranks(g, work, rank, slice_demand)
         by_rank = np.append(np.argsort(rank, kind="stable"), NONE)
-        hurts = by_rank[np.minimum(served, rank.size)]
         supply, req = work.peg_supply[:pegs], work.peg_req[:pegs]
         need = np.full(receipts, NEVER_S)
         best = np.full(receipts, NEVER_S)
@@ -62,37 +69,49 @@ class Wanted:
         np.minimum.at(need, row, work.req_need[req[open_receipt]])
         np.minimum.at(best, row, served[req[open_receipt]])
         demand = by_rank[np.minimum(best, rank.size)]
-        return cls(cls.missing(problem, g, work, hurts), need, demand)
+        missing = missing_of(problem, g, work, by_rank[np.minimum(served, rank.size)]).joined(starving)
+        missing = missing.where(np.lexsort((np.arange(len(missing)), missing.need_s, missing.item)))
+        return cls(missing, need, demand, own)
 
-    @staticmethod
-    def missing(problem: Problem, g: Given, work: Work, hurts: Column) -> Shortages:
-        """Needs that are met later than wanted, or not at all."""
-        stocks, receipts = int(g.numbers[2]), int(g.numbers[3])
-        requirements, pegs = int(work.count[1]), int(work.count[2])
-        supply, req = work.peg_supply[:pegs], work.peg_req[:pegs]
-        at = supply_instants(g, work)[supply]
-        late = np.flatnonzero(at > np.maximum(work.req_need[req], problem.now_s))
-        unfilled = np.flatnonzero(work.req_unfilled[:requirements] > 0)
-        need_row = np.concatenate((req[late], unfilled))
-        quantity = np.concatenate((work.peg_quantity[late], work.req_unfilled[unfilled]))
-        ready = np.concatenate((np.where(at[late] >= NEVER_S, NEVER, at[late]), np.full(unfilled.size, NEVER)))
-        source = np.concatenate((supply[late], np.full(unfilled.size, -1)))
-        kind, consumer = work.req_ckind[need_row], work.req_consumer[need_row]
-        ordered = kind == ORDER
-        parent = np.where(ordered, work.order_item[np.where(ordered, consumer, 0)] if len(work.order_item) else 0, NONE)
-        is_receipt = ordered & (consumer < receipts)
-        consumer_kind = np.select([kind == DEMAND, is_receipt, ordered],
-                                  [ConsumerKind.DEMAND, ConsumerKind.WORK_ORDER, ConsumerKind.PROPOSAL],
-                                  ConsumerKind.SAFETY)
-        consumer = np.select([kind == DEMAND, is_receipt, ordered], [hurts[need_row], consumer, NONE], consumer)
-        supply_kind = np.select([source < 0, source < stocks, source < stocks + receipts],
-                                [0, SupplyKind.STOCK, SupplyKind.RECEIPT], SupplyKind.PROPOSAL)
-        row = np.select([source < 0, source < stocks, source < stocks + receipts], [NONE, source, source - stocks], NONE)
-        order = np.lexsort((np.arange(need_row.size), work.req_need[need_row], work.req_item[need_row]))
-        return Shortages.of(
-            item=work.req_item[need_row][order], quantity=quantity[order], need_s=work.req_need[need_row][order],
-            ready_s=ready[order], consumer_kind=consumer_kind[order], consumer=consumer[order], parent=parent[order],
-            demand=hurts[need_row][order], supply_kind=supply_kind[order], supply=row[order])
+
+def missing_of(problem: Problem, g: Given, work: Work, hurts: Column) -> Shortages:
+    """Needs that are met later than wanted, or not at all."""
+    stocks, receipts = int(g.numbers[2]), int(g.numbers[3])
+    requirements, pegs = int(work.count[1]), int(work.count[2])
+    supply, req = work.peg_supply[:pegs], work.peg_req[:pegs]
+    at = supply_instants(g, work)[supply]
+    late = np.flatnonzero(at > np.maximum(work.req_need[req], problem.now_s))
+    unfilled = np.flatnonzero(work.req_unfilled[:requirements] > 0)
+    need_row = np.concatenate((req[late], unfilled))
+    quantity = np.concatenate((work.peg_quantity[late], work.req_unfilled[unfilled]))
+    ready = np.concatenate((np.where(at[late] >= NEVER_S, NEVER, at[late]), np.full(unfilled.size, NEVER)))
+    source = np.concatenate((supply[late], np.full(unfilled.size, -1)))
+    kind, consumer = work.req_ckind[need_row], work.req_consumer[need_row]
+    ordered = kind == ORDER
+    parent = np.where(ordered, work.order_item[np.where(ordered, consumer, 0)] if len(work.order_item) else 0, NONE)
+    is_receipt = ordered & (consumer < receipts)
+    consumer_kind = np.select([kind == DEMAND, is_receipt, ordered],
+                              [ConsumerKind.DEMAND, ConsumerKind.WORK_ORDER, ConsumerKind.PROPOSAL],
+                              ConsumerKind.SAFETY)
+    consumer = np.select([kind == DEMAND, is_receipt, ordered], [hurts[need_row], consumer, NONE], consumer)
+    supply_kind = np.select([source < 0, source < stocks, source < stocks + receipts],
+                            [0, SupplyKind.STOCK, SupplyKind.RECEIPT], SupplyKind.PROPOSAL)
+    row = np.select([source < 0, source < stocks, source < stocks + receipts], [NONE, source, source - stocks], NONE)
+    order = np.lexsort((np.arange(need_row.size), work.req_need[need_row], work.req_item[need_row]))
+    return Shortages.of(
+        item=work.req_item[need_row][order], quantity=quantity[order], need_s=work.req_need[need_row][order],
+        ready_s=ready[order], consumer_kind=consumer_kind[order], consumer=consumer[order], parent=parent[order],
+        demand=hurts[need_row][order], supply_kind=supply_kind[order], supply=row[order])
+
+
+def shortages_of_orders(
+    problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column, orders: list[int]
+) -> Shortages:
+    """What these open work orders lack."""
+    served, _ = served_ranks(g, work, rank, slice_demand)
+    by_rank = np.append(np.argsort(rank, kind="stable"), NONE)
+    missing = missing_of(problem, g, work, by_rank[np.minimum(served, rank.size)])
+    return missing.where((missing.consumer_kind == ConsumerKind.WORK_ORDER) & np.isin(missing.consumer, orders))
 
 
 def supply_instants(g: Given, work: Work) -> Column:
@@ -141,7 +160,7 @@ def plan_of(
     pegs = pegs_of(problem, g, work, slice_demand, good, number)
     deliveries = deliveries_of(problem, pegs)
     outcomes = outcomes_of(problem, deliveries)
-    why = reasons_of(reasons, outcomes)
+    why = reasons_of(np.concatenate((reasons, waits_for_group(problem, wanted.own_ready, outcomes))), outcomes)
     ready = np.where(work.order_finish[:receipts] >= NEVER_S, NEVER, work.order_finish[:receipts])
     messages = advising.messages_of(problem, pegs, proposals, why, ready, wanted.receipt_need, wanted.receipt_demand)
     return Plan(proposals, placements, pegs, deliveries, outcomes, why, messages, wanted.shortages, ready,
@@ -285,6 +304,20 @@ def outcomes_of(problem: Problem, deliveries: Deliveries) -> Outcomes:
     counted = demands.due_s <= problem.horizon_until_s
     return Outcomes.of(delivered=delivered, short=np.where(counted, demands.quantity - delivered, 0), on_time=on_time,
                        projected_s=last, late_s=late)
+
+
+def waits_for_group(problem: Problem, ready: Column, outcomes: Outcomes) -> Column:
+    """Reason rows for late demands that would have been ready before the last of their group."""
+    demands = problem.demands
+    rows: list[list[int]] = []
+    for demand in np.flatnonzero((outcomes.late_s > 0) & (demands.group >= 0)).tolist():
+        members = np.flatnonzero((demands.group == demands.group[demand]) & (outcomes.delivered > 0))
+        last = int(members[np.argmax(ready[members])])
+        wait = int(ready[last] - ready[demand])
+        if wait > 0:
+            rows.append([demand, ReasonKind.DELIVERED_TOGETHER, int(demands.item[last]), NONE, NONE, wait,
+                         int(ready[demand]), int(ready[last]), int(outcomes.delivered[demand])])
+    return np.array(rows, np.int64).reshape(-1, 9)
 
 
 def reasons_of(rows: Column, outcomes: Outcomes) -> Reasons:

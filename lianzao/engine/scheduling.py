@@ -111,12 +111,12 @@ def rank_receipts(g: Given, w: Work, item: int) -> None:
         if w.order_rank[order] == NEVER_S:
             w.order_rank[order] = g.numbers[5]
         w.order_requirement[order] = w.count[1]
+        if w.order_finish[order] >= NEVER_S:
+            continue  # it was found that it can never be finished: it takes no material from others
         for row in range(g.need_first[order], g.need_first[order + 1]):
             operation, need = g.need_operation[row], w.order_finish[order]
             if w.order_ops[order] > 0:
                 need = w.place_start[w.order_op[order] + operation]
-            if need >= NEVER_S:
-                need = max(g.numbers[0], g.supply_at[supply])
             req = add_requirement(w, g.need_item[row], g.need_quantity[row], need, w.order_rank[order], ORDER, order)
             if req < 0:
                 return
@@ -142,17 +142,20 @@ def tentative(g: Given, w: Work, first_new: int) -> None:
             work = g.op_setup_s[op] + run_seconds(g, op, w.order_quantity[order])
             if add_placement(w, order, g.op_centre[op], work, g.op_wait_s[op]) < 0:
                 return
-        if not order_latest(g, w, order, make_need(g, w, order)):
-            order_earliest(g, w, order)
+        place_new(g, w, order)
         explode(g, w, order)
 
 
 @nb.njit(cache=True)
-def make_need(g: Given, w: Work, order: int) -> int:
-    """When a new order is to be finished: its need, but not inside the planning fence."""
+def place_new(g: Given, w: Work, order: int) -> None:
+    """Place a new order just in time, else as early as possible; it counts as finished not before the planning fence."""
     if g.numbers[1] == 0:
-        return w.order_need[order]
-    return max(w.order_need[order], g.numbers[0] + g.fence_s[w.order_item[order]])
+        order_latest(g, w, order, w.order_need[order])
+        return
+    fence = g.numbers[0] + g.fence_s[w.order_item[order]]
+    if not order_latest(g, w, order, max(w.order_need[order], fence)):
+        order_earliest(g, w, order)
+    w.order_finish[order] = max(w.order_finish[order], fence)
 
 
 @nb.njit(cache=True)
@@ -206,6 +209,8 @@ def settle_order(g: Given, w: Work, order: int) -> None:
     """Place one order, knowing when its material comes."""
     now, receipts = g.numbers[0], g.numbers[3]
     ops, all_ready = w.order_ops[order], now
+    if order < receipts and w.order_finish[order] >= NEVER_S and g.need_first[order] < g.need_first[order + 1]:
+        return
     for k in range(ops):
         w.place_ready[w.order_op[order] + k] = now
     for req in range(w.order_requirement[order], w.order_requirement[order] + w.order_requirements[order]):
@@ -220,8 +225,8 @@ def settle_order(g: Given, w: Work, order: int) -> None:
             w.order_finish[order] = max(w.order_finish[order], all_ready)
     elif order < receipts:
         order_earliest(g, w, order)
-    elif not order_latest(g, w, order, make_need(g, w, order)):
-        order_earliest(g, w, order)
+    else:
+        place_new(g, w, order)
     if order >= receipts and ops > 0 and w.order_finish[order] > w.order_need[order]:
         slice_order(g, w, order)
 

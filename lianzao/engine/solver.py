@@ -12,14 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from lianzao.engine import results
-from lianzao.engine.columns import MICRO, Demands, ItemKind, Items, Plan, Problem, ProblemError
+from lianzao.engine.columns import MICRO, Demands, ItemKind, Items, Plan, Problem, ProblemError, Shortages
 from lianzao.engine.preparing import NEVER_S, prepare, working_memory
 from lianzao.engine.scheduling import run_pass
+from lianzao.engine.starving import newly_starved
 from lianzao.engine.state import Given, Work
 from lianzao.engine.tables import Column
 from lianzao.engine.tracing import delivery_pieces, safety_short, trace_slices
 
-MOST_PASSES = 5
+MOST_PASSES = 6
+MOST_RESTARTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +137,16 @@ def ready_of_open_orders(g: Given, work: Work) -> Column:
     return np.concatenate((work.place_ready[:operations], work.order_finish[:receipts]))
 
 
+def without(g: Given, ready: Column, starved: list[int]) -> Column:
+    """Material dates in which the starved work orders never get theirs."""
+    ready = ready.copy()
+    operations = g.rop_centre.shape[0]
+    for order in starved:
+        ready[g.rop_first[order]:g.rop_first[order + 1]] = NEVER_S
+        ready[operations + order] = NEVER_S
+    return ready
+
+
 def solve(problem: Problem) -> Plan:
     """Plan everything: proposals, their places, pegs, deliveries, reasons, messages, shortages.
 
@@ -146,24 +158,28 @@ def solve(problem: Problem) -> Plan:
     rank = demand_ranks(problem.demands)
     slices, safety = first_slices(problem), np.array(problem.items.safety_stock, np.int64)
     ready = np.full(g.rop_centre.shape[0] + len(problem.receipts), problem.now_s, np.int64)
-    reasons: list[Column] = []
-    wanted, passes = None, 0
-    work = memory.work
-    for passes in range(1, MOST_PASSES + 1):
-        work = memory.run(slices, rank, safety, ready)
-        reasons.append(work.reason[: work.count[4]].copy())
-        if wanted is None:
-            wanted = results.Wanted.of(problem, g, work, rank, slices.demand)
-        if not problem.constrained or passes == MOST_PASSES:
+    work, starving = memory.run(slices, rank, safety, ready), Shortages.empty()
+    for _ in range(MOST_RESTARTS if problem.constrained else 0):
+        starved = newly_starved(g, work)
+        if not starved:
             break
+        starving = starving.joined(results.shortages_of_orders(problem, g, work, rank, slices.demand, starved))
+        ready = without(g, ready, starved)
+        work = memory.run(slices, rank, safety, ready)
+    wanted = results.Wanted.of(problem, g, work, rank, slices.demand, pieces_of_slices(g, work, slices), starving)
+    reasons = [work.reason[: work.count[4]].copy()]
+    passes = 1
+    while problem.constrained and passes < MOST_PASSES:
         achieved = next_slices(problem, slices, pieces_of_slices(g, work, slices), retry=passes == 1)
         lower = safety.copy()
         safety_short(g, work, lower)
-        later = ready_of_open_orders(g, work)
+        later = np.where(ready >= NEVER_S, NEVER_S, ready_of_open_orders(g, work))  # never stays never
         if achieved.same_as(slices) and np.array_equal(lower, safety) and np.array_equal(later, ready):
             break
         slices, safety, ready = achieved, lower, later
-    assert wanted is not None  # noqa: S101  (the loop runs at least once)
+        work = memory.run(slices, rank, safety, ready)
+        reasons.append(work.reason[: work.count[4]].copy())
+        passes += 1
     return results.plan_of(problem, g, work, rank, slices.demand, np.concatenate(reasons), wanted, passes)
 
 
