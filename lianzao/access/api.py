@@ -97,7 +97,7 @@ def logout(request: HttpRequest) -> HttpResponse:
     if by is not None and by.session is not None and by.id is not None:
         sessions.end_session(by.session, by.id)
     response = http.answer({})
-    response.delete_cookie(SESSION_COOKIE, samesite="Lax")
+    response.set_cookie(SESSION_COOKIE, "", max_age=0, httponly=True, samesite="Lax")
     return response
 
 

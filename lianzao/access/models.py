@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
@@ -59,6 +61,9 @@ class Person(Master):
 
     locks = True
 
+    assignments: models.Manager[Assignment]
+    tokens: models.Manager[Token]
+
     login = models.CharField(max_length=60, unique=True)
     language = ChoiceField(Language, default=Language.CHINESE)
     theme = ChoiceField(Theme, default=Theme.SYSTEM)
@@ -69,6 +74,10 @@ class Person(Master):
 
 class Assignment(Part):
     """A person has a role at a site; without a site, at every site."""
+
+    person_id: UUID
+    role_id: UUID
+    site_id: UUID | None
 
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="assignments")
     role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="assignments")
@@ -89,6 +98,7 @@ class Station(Master):
 
     SECRETS = ("key_digest",)
 
+    site_id: UUID
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
     work_center_id = models.UUIDField(null=True, blank=True)
     key_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
@@ -100,6 +110,7 @@ class Token(Entity):
     SECRETS = ("digest",)
     locks = False
 
+    person_id: UUID
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="tokens")
     name = models.CharField(max_length=120)
     digest = models.CharField(max_length=64, unique=True, editable=False)

@@ -86,7 +86,7 @@ def missing(held: Collection[str], wanted: Iterable[str]) -> list[str]:
 
 def common(first: Iterable[str], second: Collection[str]) -> frozenset[str]:
     """The rights that both sets allow: a token's or a station's limit laid over what the person holds."""
-    found = set()
+    found: set[str] = set()
     for one in first:
         for other in second:
             both = _both(one, other)
@@ -157,7 +157,9 @@ def standing(held: Iterable[Held], wanted: UUID | None, all_sites: Collection[UU
     sites: frozenset[UUID] | None = None
     if local or not everywhere:
         sites = frozenset(id for id in given if needed and needed <= {one.role for one in everything if one.site == id})
-    masks = frozenset.intersection(*(frozenset(one.masks) for one in here)) if here else frozenset()
+    masks: frozenset[str] = frozenset(here[0].masks) if here else frozenset()
+    for one in here:
+        masks &= frozenset(one.masks)
     homes = [one.home for one in here if one.home]
     return Standing(
         site=site,

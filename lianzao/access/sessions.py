@@ -191,9 +191,12 @@ def badge_of(code: str) -> str:
 
 
 def _proved(found: list[tuple], secret: str, failure: str) -> tuple[UUID, str]:
-    person_id, active, is_demo, kept = found[0] if found else (None, False, False, "")
-    right = passwords.verify(kept, secret)
-    if not (right and kept and active):
+    # Whether anybody was found or not, one hash is computed before anything is decided.
+    right = passwords.verify(found[0][3] if found else "", secret)
+    if not found:
+        raise NotKnown(failure)
+    person_id, active, is_demo, kept = found[0]
+    if not (right and active):
         raise NotKnown(failure)
     if is_demo and not demo_logins_allowed():
         raise NotAllowed("demo_login_refused")

@@ -467,10 +467,14 @@ def _check_versions(resolved: Mapping[str, Any], versions: Mapping[UUID, int]) -
                 raise Conflict("stale_version", document=entity.label, version=entity.version)
 
 
+#: A parameter of this name, or with one of these words in it, is a secret (new_password, but not mapping or pinned).
+SECRET_WORDS = frozenset({"password", "pin", "secret", "badge", "device_key"})
+
+
 def _told(given: Mapping[str, Any]) -> dict[str, Any]:
     """The body as the audit keeps it; secrets are not kept."""
     return {
-        name: "***" if any(word in name for word in ("password", "pin", "secret", "badge", "device_key")) else value
+        name: "***" if SECRET_WORDS & {name, *name.split("_")} else value
         for name, value in given.items()
         if value is not UNSET
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -48,6 +48,10 @@ class SiteField(models.UUIDField):
 class ChoiceField(models.CharField):
     """A text column that holds one of a TextChoices. The words of the values are in words.json, not in the class."""
 
+    if TYPE_CHECKING:  # the field stubs know only Django's own parameters
+
+        def __new__(cls, choices_class: type[models.TextChoices] | None = None, **options: Any) -> Self: ...
+
     def __init__(self, choices_class: type[models.TextChoices] | None = None, **options: Any) -> None:
         if choices_class is not None:
             options.setdefault("choices", [(value, value) for value in choices_class.values])
@@ -73,6 +77,10 @@ class Lifecycle:
 
 class StatusField(models.CharField):
     """The state of a document, one of its life cycle's."""
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, life: Lifecycle | None = None, **options: Any) -> Self: ...
 
     def __init__(self, life: Lifecycle | None = None, **options: Any) -> None:
         self.life = life

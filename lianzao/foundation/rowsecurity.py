@@ -294,7 +294,7 @@ def _role_orders(major: int, present: set[str]) -> list[str]:
     """The ground's own statements; without the owner, who is whoever migrates here."""
     from project.postgres import role_orders
 
-    return role_orders(major, present | {OWNER})
+    return [*role_orders(major, present | {OWNER})]
 
 
 def apply(connection: Any = None) -> None:
@@ -348,6 +348,9 @@ def problems(connection: Any = None) -> list[str]:
         )
         for row in cursor.fetchall():
             found.append(f"role {row[0]} goes past row security: take SUPERUSER and BYPASSRLS from it")
+        cursor.execute("SELECT pg_has_role(%s, %s, 'MEMBER')", [APPLICATION, PARTNER])
+        if not cursor.fetchone()[0]:
+            found.append(f"{APPLICATION} cannot take the partner role: GRANT {PARTNER} TO {APPLICATION}")
         cursor.execute(TABLES)
         tables = {row[0] for row in cursor.fetchall()}
         wall = Wall(tables)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -327,7 +328,7 @@ def test_a_program_acts_with_a_token_and_needs_no_csrf(door: Door, later: Later)
     made = browser.post("access/new_token", body).json()
     assert made["token"].startswith("lz_")
     program = Client(enforce_csrf_checks=True)
-    bearer = {"HTTP_AUTHORIZATION": f"Bearer {made['token']}"}
+    bearer: Any = {"HTTP_AUTHORIZATION": f"Bearer {made['token']}"}
     assert program.get("/api/access/site", **bearer).json()["total"] == 2
     new_site = {"code": "CD", "name": "成都"}
     answer = program.post("/api/access/create_site", new_site, content_type="application/json", **bearer)
@@ -346,7 +347,8 @@ def test_a_token_never_has_more_than_its_holder(door: Door) -> None:
     browser = door.log_in("zhang")
     body = {"name": "t", "rights": ["access.view_*", "sales.*"], "expires_at": in_days(30)}
     token = browser.post("access/new_token", body).json()["token"]
-    assert queries.actor_by(authorization=f"Bearer {token}").rights == {"access.view_*", "sales.*"}
+    by = queries.actor_by(authorization=f"Bearer {token}")
+    assert by is not None and by.rights == {"access.view_*", "sales.*"}
     assignment = admin.assignments.get()
     commands.assign_role(SYSTEM, person=admin, role=door.role("warehouse"), site=door.suzhou)
     commands.remove_assignment(door.by("root"), assignment=assignment)
@@ -363,7 +365,7 @@ def test_tokens_end_within_a_year_and_beget_no_tokens(door: Door) -> None:
         answer = browser.post("access/new_token", {"name": "t", "rights": ["*"], "expires_at": in_days(days)})
         assert answer.json()["code"] == "token_expiry"
     made = browser.post("access/new_token", {"name": "t", "rights": ["*"], "expires_at": in_days(1)}).json()
-    bearer = {"HTTP_AUTHORIZATION": f"Bearer {made['token']}"}
+    bearer: Any = {"HTTP_AUTHORIZATION": f"Bearer {made['token']}"}
     body = {"name": "u", "rights": ["*"], "expires_at": in_days(1)}
     answer = Client().post("/api/access/new_token", body, content_type="application/json", **bearer)
     assert answer.json()["code"] == "token_by_person_only"
