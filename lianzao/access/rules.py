@@ -23,6 +23,7 @@ STATION_LIMIT = (
     "alerts.*",
     "overviews.*",
     "procurement.receive_goods",
+    "procurement.record_arrival",
     "procurement.change_eta",
 )
 
