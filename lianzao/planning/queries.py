@@ -1,0 +1,129 @@
+"""What others may ask of planning."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from lianzao.foundation.entity import query
+from lianzao.planning.models import (
+    ActionMessage,
+    NeedTrail,
+    Outlook,
+    PlanRun,
+    Policy,
+    Proposal,
+    Shortage,
+)
+
+
+def latest_run(site_id: UUID) -> PlanRun | None:
+    """The run whose plan stands."""
+    return PlanRun.objects.filter(site_id=site_id).order_by("-id").first()
+
+
+def outlook_of(demand_id: UUID) -> Outlook | None:
+    """How a demand will be served."""
+    return Outlook.objects.filter(demand_id=demand_id).first()
+
+
+def outlooks_of(demand_ids: list[UUID]) -> dict[UUID, Outlook]:
+    """The same for several demands."""
+    return {each.demand_id: each for each in Outlook.objects.filter(demand_id__in=demand_ids).select_related("item")}
+
+
+def shortages(site_id: UUID) -> list[Shortage]:
+    """What is missing, soonest first."""
+    return list(Shortage.objects.filter(site_id=site_id).select_related("item").order_by("need_at", "id"))
+
+
+def open_proposals(site_id: UUID) -> list[Proposal]:
+    """Planned orders that wait for a decision, the most urgent first."""
+    rows = Proposal.objects.filter(site_id=site_id, status="open")
+    return list(rows.select_related("item", "supplier").order_by("start_at", "id"))
+
+
+def open_messages(site_id: UUID) -> list[ActionMessage]:
+    """Changes that wait for a decision."""
+    rows = ActionMessage.objects.filter(site_id=site_id, status="open")
+    return list(rows.select_related("item", "partner").order_by("to_at", "id"))
+
+
+def messages_about(subject_id: UUID) -> list[ActionMessage]:
+    """All changes ever proposed for a document, latest first."""
+    return list(ActionMessage.objects.filter(subject_id=subject_id).order_by("-id"))
+
+
+def policy_of(site_id: UUID, name: str) -> Policy | None:
+    """A site's policy by name."""
+    return Policy.objects.filter(site_id=site_id, name=name).first()
+
+
+def trail_of(subject_id: UUID) -> NeedTrail | None:
+    """The instants of a need."""
+    return NeedTrail.objects.filter(subject_id=subject_id).first()
+
+
+PEGS_DOWN = """
+WITH RECURSIVE walk AS (
+    SELECT p.*, 1 AS depth, ARRAY[p.consumer_id, p.supply_id] AS path FROM planning_peg p WHERE p.consumer_id = %(id)s
+    UNION ALL
+    SELECT p.*, walk.depth + 1, walk.path || p.supply_id
+    FROM walk JOIN planning_peg p ON p.consumer_id = walk.supply_id
+    WHERE walk.depth < 12 AND p.supply_id <> ALL(walk.path)
+)
+SELECT w.supply_kind, w.supply_id, w.consumer_kind, w.consumer_id, w.item_id, i.code, i.name, i.name_en, w.quantity,
+       w.ready_at, w.need_at, w.depth
+FROM walk w JOIN catalog_item i ON i.id = w.item_id ORDER BY w.depth, w.ready_at
+"""
+PEGS_UP = (
+    PEGS_DOWN.replace("p.consumer_id = %(id)s", "p.supply_id = %(id)s")
+    .replace("p.consumer_id = walk.supply_id", "p.supply_id = walk.consumer_id")
+    .replace("walk.path || p.supply_id", "walk.path || p.consumer_id")
+    .replace("p.supply_id <> ALL", "p.consumer_id <> ALL")
+)
+PEG_NAMES = (
+    "supply_kind supply_id consumer_kind consumer_id item_id item_code item_name item_name_en quantity ready_at need_at depth"
+).split()
+
+
+def pegs_under(consumer_id: UUID) -> list[dict[str, Any]]:
+    """Everything that serves a demand or an order, level by level."""
+    return [dict(zip(PEG_NAMES, row, strict=True)) for row in query(PEGS_DOWN, {"id": consumer_id})]
+
+
+def pegs_over(supply_id: UUID) -> list[dict[str, Any]]:
+    """Everything that a supply serves, up to the customers: who is hurt when it slips."""
+    return [dict(zip(PEG_NAMES, row, strict=True)) for row in query(PEGS_UP, {"id": supply_id})]
+
+
+SCHEDULE = """
+SELECT o.supply_kind, o.supply_id, o.operation_id, o.sequence, o.work_center_id, o.machine_place, o.start_at, o.finish_at,
+       o.work_minutes
+FROM planning_scheduled_operation o
+WHERE o.site_id = %(site)s AND o.finish_at > %(from)s AND o.start_at < %(until)s
+  AND (%(center)s::uuid IS NULL OR o.work_center_id = %(center)s)
+ORDER BY o.work_center_id, o.start_at
+"""
+SCHEDULE_NAMES = (
+    "supply_kind supply_id operation_id sequence work_center_id machine_place start_at finish_at work_minutes"
+).split()
+
+
+def schedule(
+    site_id: UUID, from_at: datetime, until_at: datetime, work_center_id: UUID | None = None
+) -> list[dict[str, Any]]:
+    """Operations as planned between two instants."""
+    rows = query(SCHEDULE, {"site": site_id, "from": from_at, "until": until_at, "center": work_center_id})
+    return [dict(zip(SCHEDULE_NAMES, row, strict=True)) for row in rows]
+
+
+def proposal(proposal_id: UUID) -> Proposal | None:
+    """A planned order by id."""
+    return Proposal.objects.filter(pk=proposal_id).first()
+
+
+def message(message_id: UUID) -> ActionMessage | None:
+    """A change by id."""
+    return ActionMessage.objects.filter(pk=message_id).first()

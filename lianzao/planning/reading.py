@@ -1,0 +1,446 @@
+"""Plan columns → rows people can read: ids instead of row numbers, decimals instead of micro-units, reasons as chains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from lianzao.engine.columns import (
+    NEVER,
+    NONE,
+    Action,
+    Commitment,
+    ConsumerKind,
+    ItemKind,
+    Plan,
+    ReasonKind,
+    ReceiptKind,
+    SupplyKind,
+)
+from lianzao.planning.snapshot import Snapshot, instant, quantity
+
+FAR = 2**61
+
+
+@dataclass
+class ProposalRow:
+    """A planned order as the run has it; `id` once it is known."""
+
+    kind: str
+    item_id: UUID
+    quantity: Decimal
+    start_at: datetime
+    finish_at: datetime
+    need_at: datetime
+    late_minutes: int
+    demand: int
+    row: int
+    id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class MessageRow:
+    """A change the run asks for."""
+
+    action: str
+    item_id: UUID
+    subject_kind: str
+    subject_id: UUID
+    number: str
+    partner_id: UUID | None
+    from_at: datetime | None
+    to_at: datetime | None
+    from_quantity: Decimal | None
+    to_quantity: Decimal | None
+    demand: int
+    committed: bool
+    cause: list[dict[str, Any]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OutlookRow:
+    """How a demand is served."""
+
+    demand: int
+    item_id: UUID
+    quantity: Decimal
+    short: Decimal
+    due_at: datetime
+    projected_at: datetime | None
+    late_minutes: int
+    reasons: list[dict[str, Any]]
+    slices: list[dict[str, Any]]
+
+
+@dataclass
+class Reading:
+    """A whole plan, readable."""
+
+    proposals: list[ProposalRow]
+    messages: list[MessageRow]
+    outlooks: list[OutlookRow]
+    shortages: list[dict[str, Any]]
+    pegs: list[tuple[Any, ...]]
+    operations: list[tuple[Any, ...]]
+
+
+def maybe(second: int) -> datetime | None:
+    """An instant, or None for never."""
+    return None if second == NEVER or abs(int(second)) >= FAR else instant(int(second))
+
+
+def proposals(taken: Snapshot, plan: Plan) -> list[ProposalRow]:
+    """Planned orders with the most important demand each one serves."""
+    first = first_demands(plan)
+    table = plan.proposals
+    return [
+        ProposalRow(
+            kind="make" if int(table.kind[row]) == ItemKind.MAKE else "buy",
+            item_id=taken.item_ids[int(table.item[row])],
+            quantity=quantity(table.quantity[row]),
+            start_at=instant(int(table.start_s[row])),
+            finish_at=instant(int(table.finish_s[row])),
+            need_at=instant(int(table.need_s[row])),
+            late_minutes=max(0, int(table.finish_s[row] - table.need_s[row]) // 60),
+            demand=first.get((int(SupplyKind.PROPOSAL), row), NONE),
+            row=row,
+        )
+        for row in range(len(table))
+    ]
+
+
+def first_demands(plan: Plan) -> dict[tuple[int, int], int]:
+    """For each supply the first demand reached by walking its pegs up: for whose sake it exists."""
+    over: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    found: dict[tuple[int, int], int] = {}
+    pegs = plan.pegs
+    for kind, supply, consumer_kind, consumer in zip(
+        pegs.supply_kind.tolist(),
+        pegs.supply.tolist(),
+        pegs.consumer_kind.tolist(),
+        pegs.consumer.tolist(),
+        strict=True,
+    ):
+        if consumer_kind == ConsumerKind.DEMAND:
+            known = found.get((kind, supply))
+            found[(kind, supply)] = consumer if known is None else min(known, consumer)
+        elif consumer_kind in (ConsumerKind.PROPOSAL, ConsumerKind.WORK_ORDER):
+            parent = int(SupplyKind.PROPOSAL if consumer_kind == ConsumerKind.PROPOSAL else SupplyKind.RECEIPT)
+            over.setdefault((parent, consumer), []).append((kind, supply))
+    waiting = list(found.items())
+    while waiting:
+        supply_key, demand = waiting.pop()
+        for below in over.get(supply_key, ()):
+            known = found.get(below)
+            if known is None or demand < known:
+                found[below] = demand
+                waiting.append((below, demand))
+    return found
+
+
+ACTIONS = {
+    Action.EXPEDITE: "expedite",
+    Action.DEFER: "defer",
+    Action.INCREASE: "increase",
+    Action.DECREASE: "decrease",
+    Action.CANCEL: "cancel",
+    Action.OVERDUE: "overdue",
+}
+
+
+def messages(taken: Snapshot, plan: Plan) -> list[MessageRow]:
+    """Action messages about open receipts. Work orders with operations get new times instead (see `reschedules`)."""
+    table, receipts = plan.messages, taken.problem.receipts
+    timed = set(taken.problem.receipt_operations.receipt.tolist())
+    made: list[MessageRow] = []
+    for row in range(len(table)):
+        receipt = int(table.receipt[row])
+        action = Action(int(table.action[row]))
+        if receipt in timed and action in (Action.EXPEDITE, Action.DEFER, Action.OVERDUE):
+            continue
+        named = taken.receipts[receipt]
+        made.append(
+            MessageRow(
+                action=ACTIONS[action],
+                item_id=taken.item_ids[int(receipts.item[receipt])],
+                subject_kind=named.kind,
+                subject_id=named.id,
+                number=named.number,
+                partner_id=named.partner_id,
+                from_at=maybe(table.from_s[row]),
+                to_at=maybe(table.to_s[row]),
+                from_quantity=quantity(table.from_quantity[row]),
+                to_quantity=quantity(table.to_quantity[row]),
+                demand=int(table.demand[row]),
+                committed=int(receipts.commitment[receipt]) >= Commitment.SENT,
+            )
+        )
+    return made
+
+
+def reschedules(taken: Snapshot, plan: Plan) -> list[MessageRow]:
+    """The times the plan gives to open work orders, one row each, with the places of their operations."""
+    placed: dict[int, list[dict[str, Any]]] = {}
+    table = plan.placements
+    for row in np.flatnonzero(table.supply_kind == SupplyKind.RECEIPT):
+        receipt, sequence = int(table.supply[row]), int(table.sequence[row])
+        operation = taken.operation_ids.get((receipt, sequence))
+        placed.setdefault(receipt, []).append(
+            {
+                "operation_id": None if operation is None else str(operation),
+                "sequence": sequence,
+                "start_at": instant(int(table.start_s[row])).isoformat(),
+                "finish_at": instant(int(table.end_s[row])).isoformat(),
+            }
+        )
+    receipts = taken.problem.receipts
+    first = first_demands(plan)
+    made: list[MessageRow] = []
+    for receipt, operations in placed.items():
+        if int(receipts.kind[receipt]) != ReceiptKind.WORK_ORDER:
+            continue
+        named, facts = taken.receipts[receipt], taken.receipt_facts[receipt]
+        starts = min(datetime.fromisoformat(each["start_at"]) for each in operations)
+        ends = max(datetime.fromisoformat(each["finish_at"]) for each in operations)
+        made.append(
+            MessageRow(
+                action="reschedule",
+                item_id=taken.item_ids[int(receipts.item[receipt])],
+                subject_kind=named.kind,
+                subject_id=named.id,
+                number=named.number,
+                partner_id=None,
+                from_at=facts["planned_finish_at"],
+                to_at=ends,
+                from_quantity=None,
+                to_quantity=None,
+                demand=first.get((int(SupplyKind.RECEIPT), receipt), NONE),
+                committed=False,
+                details={
+                    "start_at": starts.isoformat(),
+                    "finish_at": ends.isoformat(),
+                    "old_start_at": _iso(facts["planned_start_at"]),
+                    "old_finish_at": _iso(facts["planned_finish_at"]),
+                    "operations": sorted(operations, key=lambda each: each["sequence"]),
+                    "started": facts["status"] == "started",
+                    "pinned": bool(facts.get("pinned")),
+                },
+            )
+        )
+    return made
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+REASONS = {
+    ReasonKind.MATERIAL: "material",
+    ReasonKind.OVERDUE_RECEIPT: "overdue_receipt",
+    ReasonKind.PURCHASING_LEAD_TIME: "purchasing_lead_time",
+    ReasonKind.MANUFACTURING_LEAD_TIME: "manufacturing_lead_time",
+    ReasonKind.CAPACITY: "capacity",
+    ReasonKind.QUALITY_HOLD: "quality_hold",
+    ReasonKind.SHORT_FOR_EVER: "short_for_ever",
+    ReasonKind.BEYOND_HORIZON: "beyond_horizon",
+    ReasonKind.PLANNING_FENCE: "planning_fence",
+    ReasonKind.SHIPPING: "shipping",
+}
+
+
+def reasons(taken: Snapshot, plan: Plan) -> dict[int, list[dict[str, Any]]]:
+    """Why each late demand is late, the heaviest reason first, with the documents behind it."""
+    table = plan.reasons
+    made: dict[int, list[dict[str, Any]]] = {}
+    order = np.lexsort((table.place, table.demand))
+    for row in order.tolist():
+        item, centre, receipt = int(table.item[row]), int(table.centre[row]), int(table.receipt[row])
+        told: dict[str, Any] = {
+            "reason": REASONS[ReasonKind(int(table.kind[row]))],
+            "minutes": int(table.seconds[row]) // 60,
+            "quantity": str(quantity(table.quantity[row])),
+            "from_at": _iso(maybe(table.from_s[row])),
+            "until_at": _iso(maybe(table.until_s[row])),
+        }
+        if item != NONE:
+            told |= {
+                "item_id": str(taken.item_ids[item]),
+                "item": taken.item_codes[item],
+                "item_name": taken.item_names[item][0],
+                "item_name_en": taken.item_names[item][1],
+            }
+        if centre != NONE:
+            told |= {
+                "work_center_id": str(taken.centre_ids[centre]),
+                "work_center": taken.centre_names[centre][0],
+                "work_center_en": taken.centre_names[centre][1],
+            }
+        if receipt != NONE:
+            named = taken.receipts[receipt]
+            told |= {"kind": named.kind, "id": str(named.id), "number": named.number}
+        made.setdefault(int(table.demand[row]), []).append(told)
+    return made
+
+
+def outlooks(taken: Snapshot, plan: Plan) -> list[OutlookRow]:
+    """How each demand is served, with its slices and reasons."""
+    why = reasons(taken, plan)
+    slices: dict[int, list[dict[str, Any]]] = {}
+    for row in range(len(plan.deliveries)):
+        slices.setdefault(int(plan.deliveries.demand[row]), []).append(
+            {
+                "quantity": str(quantity(plan.deliveries.quantity[row])),
+                "at": instant(int(plan.deliveries.delivered_s[row])).isoformat(),
+            }
+        )
+    demands, table = taken.problem.demands, plan.outcomes
+    return [
+        OutlookRow(
+            demand=row,
+            item_id=taken.item_ids[int(demands.item[row])],
+            quantity=quantity(demands.quantity[row]),
+            short=quantity(table.short[row]),
+            due_at=instant(int(demands.due_s[row])),
+            projected_at=None if table.short[row] else maybe(table.projected_s[row]),
+            late_minutes=int(table.late_s[row]) // 60,
+            reasons=why.get(row, []),
+            slices=slices.get(row, []),
+        )
+        for row in range(len(demands))
+    ]
+
+
+class Namer:
+    """Kinds and ids of supplies and consumers."""
+
+    def __init__(self, taken: Snapshot, rows: list[ProposalRow]) -> None:
+        self.taken = taken
+        self.rows = rows
+
+    def supply(self, kind: int, row: int) -> tuple[str, UUID, str]:
+        """The document behind a supply; stock is named by its item."""
+        if kind == SupplyKind.RECEIPT:
+            named = self.taken.receipts[row]
+            return named.kind, named.id, named.number
+        if kind == SupplyKind.PROPOSAL:
+            made = self.rows[row]
+            assert made.id is not None
+            return "planning.proposal", made.id, ""
+        item = int(self.taken.problem.stock.item[row])
+        return "catalog.item", self.taken.item_ids[item], self.taken.item_codes[item]
+
+    def consumer(self, kind: int, row: int) -> tuple[str, UUID, str]:
+        """The document behind a consumer; safety stock is named by its item."""
+        if kind == ConsumerKind.DEMAND:
+            named = self.taken.demands[row]
+            return named.kind, named.id, named.number
+        if kind == ConsumerKind.WORK_ORDER:
+            named = self.taken.receipts[row]
+            return named.kind, named.id, named.number
+        if kind == ConsumerKind.PROPOSAL:
+            made = self.rows[row]
+            assert made.id is not None
+            return "planning.proposal", made.id, ""
+        return "catalog.item", self.taken.item_ids[row], self.taken.item_codes[row]
+
+
+def pegs(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[tuple[Any, ...]]:
+    """Rows of planning_peg."""
+    names, table = Namer(taken, rows), plan.pegs
+    made: list[tuple[Any, ...]] = []
+    for row in range(len(table)):
+        supply = names.supply(int(table.supply_kind[row]), int(table.supply[row]))
+        consumer = names.consumer(int(table.consumer_kind[row]), int(table.consumer[row]))
+        made.append(
+            (
+                taken.site_id,
+                supply[0],
+                supply[1],
+                consumer[0],
+                consumer[1],
+                taken.item_ids[int(table.item[row])],
+                quantity(table.quantity[row]),
+                instant(
+                    max(-62_135_596_800, int(table.ready_s[row]))
+                    if abs(int(table.ready_s[row])) < FAR
+                    else int(taken.problem.now_s)
+                ),
+                instant(int(table.need_s[row]) if abs(int(table.need_s[row])) < FAR else int(taken.problem.now_s)),
+            )
+        )
+    return made
+
+
+def operations(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[tuple[Any, ...]]:
+    """Rows of planning_scheduled_operation."""
+    names, table = Namer(taken, rows), plan.placements
+    made: list[tuple[Any, ...]] = []
+    for row in range(len(table)):
+        kind, supply = int(table.supply_kind[row]), int(table.supply[row])
+        named = names.supply(kind, supply)
+        centre = int(table.centre[row])
+        sequence = int(table.sequence[row])
+        made.append(
+            (
+                taken.site_id,
+                named[0],
+                named[1],
+                taken.operation_ids.get((supply, sequence)) if kind == SupplyKind.RECEIPT else None,
+                sequence,
+                None if centre == NONE else taken.centre_ids[centre],
+                max(0, int(table.machine[row])),
+                instant(int(table.start_s[row])),
+                instant(int(table.end_s[row])),
+                int(table.work_s[row]) // 60,
+            )
+        )
+    return made
+
+
+def shortages(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[dict[str, Any]]:
+    """What is missing: soonest first, with whom it hurts and what will cover it."""
+    names, table = Namer(taken, rows), plan.shortages
+    made: list[dict[str, Any]] = []
+    for row in range(len(table)):
+        told: dict[str, Any] = {
+            "item_id": taken.item_ids[int(table.item[row])],
+            "quantity": quantity(table.quantity[row]),
+            "need_at": instant(int(table.need_s[row])),
+            "ready_at": maybe(table.ready_s[row]),
+        }
+        kind, consumer = int(table.consumer_kind[row]), int(table.consumer[row])
+        if kind and consumer != NONE:
+            told["consumer_kind"], told["consumer_id"], told["consumer_number"] = names.consumer(kind, consumer)
+        demand = int(table.demand[row])
+        if demand != NONE:
+            named = taken.demands[demand]
+            told["demand_kind"], told["demand_id"], told["demand_number"] = named.kind, named.id, named.number
+        supply_kind, supply = int(table.supply_kind[row]), int(table.supply[row])
+        if supply_kind and supply != NONE:
+            told["supply_kind"], told["supply_id"], told["supply_number"] = names.supply(supply_kind, supply)
+        made.append(told)
+    made.sort(key=lambda each: (each["need_at"], str(each["item_id"])))
+    return made
+
+
+def read(taken: Snapshot, plan: Plan) -> Reading:
+    """All of it but what needs the proposals' ids (pegs, operations, shortages), which `complete` adds."""
+    return Reading(
+        proposals(taken, plan), messages(taken, plan) + reschedules(taken, plan), outlooks(taken, plan), [], [], []
+    )
+
+
+def complete(reading: Reading, taken: Snapshot, plan: Plan, ids: Mapping[int, UUID]) -> None:
+    """Add what names proposals by id."""
+    for each in reading.proposals:
+        each.id = ids[each.row]
+    reading.shortages = shortages(taken, plan, reading.proposals)
+    reading.pegs = pegs(taken, plan, reading.proposals)
+    reading.operations = operations(taken, plan, reading.proposals)

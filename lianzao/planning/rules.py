@@ -1,0 +1,113 @@
+"""Pure decisions of planning: what a policy allows, which proposal is which, what moved enough to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+
+#: A new time for a work order is proposed when its start or end moves by at least this much: less is noise.
+WORTH_MOVING = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A policy: its mode, and the most it may do by itself. None: no limit of that kind."""
+
+    mode: str
+    most_value: Decimal | None = None
+    most_quantity: Decimal | None = None
+    most_hours: int | None = None
+    most_per_day: int | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What would be done: its value and quantity, by how many hours something moves, how often it was done today."""
+
+    value: Decimal | None = None
+    quantity: Decimal | None = None
+    hours: Decimal | None = None
+    done_today: int = 0
+    committed: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`outcome`: act, suggest or off. `reason`: the limit that kept it from acting, if one did."""
+
+    outcome: str
+    reason: str = ""
+
+
+def consult(limits: Limits, wish: Wish) -> Verdict:
+    """Whether a policy acts by itself. What is committed to a partner never changes without a person."""
+    if limits.mode == "off":
+        return Verdict("off", "switched_off")
+    if limits.mode == "suggest":
+        return Verdict("suggest", "suggest_only")
+    if wish.committed:
+        return Verdict("suggest", "committed_to_partner")
+    over = (
+        ("value_over_limit", wish.value, limits.most_value),
+        ("quantity_over_limit", wish.quantity, limits.most_quantity),
+        ("hours_over_limit", wish.hours, None if limits.most_hours is None else Decimal(limits.most_hours)),
+    )
+    for reason, asked, most in over:
+        if most is not None and (asked is None or asked > most):
+            return Verdict("suggest", reason)
+    if limits.most_per_day is not None and wish.done_today >= limits.most_per_day:
+        return Verdict("suggest", "count_over_limit")
+    return Verdict("act")
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A planned order as the new run has it, or as it stood: what makes it the same order to a person."""
+
+    group: Hashable
+    quantity: Decimal
+    finish_at: datetime
+
+
+def match(old: Mapping[K, Wanted], new: Sequence[Wanted]) -> list[K | None]:
+    """Which standing proposal each new one continues, so that its number, and a decision about it, stay.
+
+    The same item and kind with the same quantity and date first, then the same quantity, then the nearest date.
+    """
+    free: dict[Hashable, list[K]] = {}
+    for key, each in old.items():
+        free.setdefault(each.group, []).append(key)
+    found: list[K | None] = [None] * len(new)
+    exact = (
+        lambda a, b: a.quantity == b.quantity and a.finish_at == b.finish_at,
+        lambda a, b: a.quantity == b.quantity,
+        lambda a, b: True,
+    )
+    for alike in exact:
+        for place, each in enumerate(new):
+            if found[place] is not None:
+                continue
+            candidates = [key for key in free.get(each.group, ()) if alike(old[key], each)]
+            if candidates:
+                best = min(candidates, key=lambda key: abs(old[key].finish_at - each.finish_at))
+                free[each.group].remove(best)
+                found[place] = best
+    return found
+
+
+def moved(old: datetime | None, new: datetime | None, worth: timedelta = WORTH_MOVING) -> bool:
+    """Whether a date changed enough to bother a person with it."""
+    if old is None or new is None:
+        return old is not new
+    return abs(new - old) >= worth
+
+
+def days_late(promised_on: date, projected_on: date | None) -> int | None:
+    """Days after the promise; zero or less is on time; None when it is not in sight at all."""
+    return None if projected_on is None else (projected_on - promised_on).days
