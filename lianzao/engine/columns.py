@@ -217,7 +217,7 @@ class Demands(Table):
     one_delivery: Column = number(0)      # 1 = the whole quantity at once or not at all
     group: Index = index(NONE)            # demands of one group are delivered together (same number = same group)
     shipping_s: Column = number(0)        # from ready at the dock to the customer, calendar seconds
-    latest_s: Column = number(2**62)      # what cannot be delivered until then is short
+    latest_s: Column = number(2**62)      # what cannot be delivered until then is short (never before due)
 
 
 @dataclass(frozen=True, eq=False)

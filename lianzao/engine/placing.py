@@ -125,27 +125,35 @@ def place_latest(g: Given, w: Work, place: int, floor: int, limit: int) -> bool:
         start, end = last_fit(g, centre, work, floor, limit)
         w.place_start[place], w.place_end[place] = start, end
         return start > -NEVER_S
-    best, best_end, best_machine, best_after = -NEVER_S, 0, -1, -1
+    # Everything below is counted in worked seconds of the centre: bookings and gaps are plain intervals there.
+    floor_worked, limit_worked = worked_until(g, centre, floor), worked_until(g, centre, limit)
+    best, best_machine, best_after = -1, -1, -1
     for machine in range(g.machines[centre]):
         row = g.machine_first[centre] + machine
-        high, node = limit, w.tail[row]
-        while True:
-            low = floor if node < 0 else max(floor, w.place_end[node])
-            if high - low >= work and high > best:
-                start, end = last_fit(g, centre, work, low, high)
-                if start > -NEVER_S:
-                    if start > best:
-                        best, best_end, best_machine, best_after = start, end, machine, node
-                    break
-            if node < 0 or w.place_end[node] <= floor:
+        high, node = limit_worked, w.tail[row]
+        while high - work >= floor_worked and high > best:
+            low = floor_worked if node < 0 else max(floor_worked, w.place_worked[node] + w.place_work[node])
+            if high - low >= work:
+                best, best_machine, best_after = high, machine, node
                 break
-            high = min(high, w.place_start[node])
+            if node < 0:
+                break
+            high = min(high, w.place_worked[node])
             node = w.place_previous[node]
     if best_machine < 0:
         return False
-    w.place_start[place], w.place_end[place], w.place_machine[place] = best, best_end, best_machine
-    insert_booking(w, place, g.machine_first[centre] + best_machine, best_after)
+    book(g, w, place, best - work, best_machine, best_after)
     return True
+
+
+@nb.njit(cache=True)
+def book(g: Given, w: Work, place: int, worked: int, machine: int, after: int) -> None:
+    """Put a placement on a machine from so many worked seconds on."""
+    centre = w.place_centre[place]
+    w.place_worked[place], w.place_machine[place] = worked, machine
+    w.place_start[place] = instant_worked(g, centre, worked, True)
+    w.place_end[place] = instant_worked(g, centre, worked + w.place_work[place], False)
+    insert_booking(w, place, g.machine_first[centre] + machine, after)
 
 
 @nb.njit(cache=True)
@@ -160,32 +168,26 @@ def place_earliest(g: Given, w: Work, place: int, ready: int, only_machine: int)
         start, end = first_fit(g, centre, work, ready, NEVER_S)
         w.place_start[place], w.place_end[place] = start, end
         return start < NEVER_S
-    best, best_end, best_machine, best_after = NEVER_S, NEVER_S, -1, -1
+    ready_worked, all_worked = worked_until(g, centre, ready), worked_in_all(g, centre)
+    best, best_machine, best_after = NEVER_S, -1, -1
     for machine in range(g.machines[centre]):
         if only_machine >= 0 and machine != only_machine:
             continue
         row = g.machine_first[centre] + machine
         after, node = -1, w.head[row]
-        low = ready
-        while True:
-            if node >= 0 and w.place_end[node] <= ready:
-                after, node = node, w.place_next[node]
-                continue
-            high = NEVER_S if node < 0 else w.place_start[node]
+        low = ready_worked
+        while low + work <= all_worked and low < best:
+            high = all_worked if node < 0 else w.place_worked[node]
             if high - low >= work:
-                start, end = first_fit(g, centre, work, low, high)
-                if start < NEVER_S:
-                    if end < best_end:
-                        best, best_end, best_machine, best_after = start, end, machine, after
-                    break
-            if node < 0 or w.place_end[node] >= best_end:
+                best, best_machine, best_after = low, machine, after
                 break
-            low = max(low, w.place_end[node])
+            if node < 0:
+                break
+            low = max(low, w.place_worked[node] + w.place_work[node])
             after, node = node, w.place_next[node]
     if best_machine < 0:
         return False
-    w.place_start[place], w.place_end[place], w.place_machine[place] = best, best_end, best_machine
-    insert_booking(w, place, g.machine_first[centre] + best_machine, best_after)
+    book(g, w, place, best, best_machine, best_after)
     return True
 
 

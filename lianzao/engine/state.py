@@ -114,6 +114,7 @@ class Work(NamedTuple):
     place_start: Column
     place_end: Column
     place_work: Column
+    place_worked: Column     # worked seconds of the centre before it starts
     place_wait: Column
     place_ready: Column      # when the material of the operation is there
     place_next: Column       # next on the same machine

@@ -264,7 +264,7 @@ def delivery_sums(problem: Problem, plan: Plan) -> list[str]:
             found.append(f"demand {at}: pegged {pegged[at]}, delivered {delivered[at]}, said {outcome['delivered']}")
         if demand["one_delivery"] and (len(instants[at]) > 1 or 0 < delivered[at] < demand["quantity"]):
             found.append(f"demand {at} wants one delivery, gets {len(instants[at])}")
-        if any(instant > demand["latest_s"] for instant in instants[at]):
+        if any(instant > max(demand["latest_s"], demand["due_s"]) for instant in instants[at]):
             found.append(f"demand {at} is delivered too late to be wanted")
         if any(instant < problem.now_s + demand["shipping_s"] for instant in instants[at]):
             found.append(f"demand {at} is delivered faster than it can be shipped")
