@@ -78,7 +78,7 @@ def plan_shipment(
     if carrier is not None:
         parties.check_carrier(carrier)
     if not lines:
-        raise Invalid("lines_missing", field="lines")
+        raise Invalid("field_missing", field="lines")
     site_id = by.site if site is None else site.id
     if site_id is None:
         raise Invalid("field_missing", field="site")
@@ -337,7 +337,7 @@ def unpack_shipment(by: Actor, *, shipment: Shipment) -> Shipment:
 def cancel_shipment(by: Actor, *, shipment: Shipment, why: str) -> Shipment:
     """Cancel a shipment that has not left; what was set aside for it is free again."""
     if not why.strip():
-        raise Invalid("why_missing", field="why")
+        raise Invalid("field_missing", field="why")
     shipment.move_to("cancelled")
     shipment.save()
     inventory.void_pending(by, cause=shipment.ref)

@@ -91,7 +91,7 @@ def check_pick(quantity: Decimal, picked: Decimal, more: Decimal) -> Decimal:
         raise Invalid("quantity_not_positive", field="quantity")
     total = picked + more
     if total > quantity:
-        raise RuleBroken("picked_too_much", field="quantity", planned=quantity, picked=total)
+        raise RuleBroken("picked_too_much", field="quantity", wanted=quantity, picked=total)
     return total
 
 

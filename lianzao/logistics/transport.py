@@ -150,7 +150,7 @@ def record_proof(
 def return_shipment(by: Actor, *, shipment: Shipment, why: str) -> Shipment:
     """Take back a shipment that could not be delivered: its goods are in stock again where they came from."""
     if not why.strip():
-        raise Invalid("why_missing", field="why")
+        raise Invalid("field_missing", field="why")
     shipment.move_to("returned")
     shipment.save()
     inventory.reverse_moves(by, cause=shipment.ref)

@@ -172,7 +172,7 @@ def change_expected(by: Actor, *, schedule_line: ScheduleLine, expected_on: date
     order = order_of(schedule_line)
     _check_sent(by, order)
     if not reason.strip():
-        raise Invalid("why_missing", field="reason")
+        raise Invalid("field_missing", field="reason")
     if schedule_line.status not in ("open", "confirmed"):
         raise Conflict("wrong_status", document=schedule_line.label, status=schedule_line.status, wanted="confirmed")
     if schedule_line.expected_on != expected_on:
@@ -271,7 +271,7 @@ def _announced(
     if lines is None:
         lines = [AnnouncedLine(each) for each in schedule.values() if each.status in ("open", "confirmed")]
     if not lines:
-        raise Invalid("lines_missing", field="lines")
+        raise Invalid("field_missing", field="lines")
     wanted: list[tuple[ScheduleLine, Decimal, AnnouncedLine]] = []
     for row, said in enumerate(lines, 1):
         line = schedule.get(said.schedule_line.id)
@@ -310,7 +310,7 @@ def change_eta(by: Actor, *, asn: Asn, eta_at: datetime, reason: str) -> Asn:
     if asn.status != "announced":
         raise Conflict("wrong_status", document=asn.label, status=asn.status, wanted="announced")
     if not reason.strip():
-        raise Invalid("why_missing", field="reason")
+        raise Invalid("field_missing", field="reason")
     if asn.eta_at == eta_at:
         return asn
     old_at, asn.eta_at = asn.eta_at, eta_at
@@ -343,7 +343,7 @@ def withdraw_shipment(by: Actor, *, asn: Asn, why: str) -> Asn:
     """Take back a shipment notice: it was a mistake, or the goods turned round. What it brought is open again."""
     scope.check_partner(by, asn.supplier_id)
     if not why.strip():
-        raise Invalid("why_missing", field="why")
+        raise Invalid("field_missing", field="why")
     if asn.status == "arrived":
         asn.move_to("announced")
     asn.move_to("withdrawn")

@@ -137,7 +137,7 @@ def unapprove_requisition(by: Actor, *, requisition: PurchaseRequisition) -> Pur
 def reject_requisition(by: Actor, *, requisition: PurchaseRequisition, why: str) -> PurchaseRequisition:
     """Reject a requisition, saying why. The need stands; the plan will show it again."""
     if not why.strip():
-        raise Invalid("why_missing", field="why")
+        raise Invalid("field_missing", field="why")
     requisition.move_to("rejected")
     requisition.rejected_why = why[:200]
     requisition.save()
@@ -176,7 +176,7 @@ def enter_purchase_order(
     """
     parties.check_supplier(supplier)
     if not lines:
-        raise Invalid("lines_missing", field="lines")
+        raise Invalid("field_missing", field="lines")
     order = _new_order(by, supplier, site_of(by, site), currency, exchange_rate, location, note)
     agreed = queries.agreements(supplier.id, [each.item.id for each in lines], order.ordered_on)
     grouped: dict[tuple[Any, ...], list[PurchaseLine]] = {}
@@ -223,7 +223,7 @@ def _add_line(
     first = same[0]
     unit = first.unit or first.item.base_unit
     if first.item.retired_at is not None:
-        raise RuleBroken("item_retired", field="item", row=sequence, item=first.item.code)
+        raise RuleBroken("item_out_of_use", field="item", row=sequence, item=first.item.code)
     days: dict[date, Decimal] = {}
     for each in same:
         if each.quantity <= 0:
@@ -237,7 +237,7 @@ def _add_line(
         # Agreements are per base unit; the paper's price is per its own unit.
         price = ZERO if agreed is None else agreed.price * total / typed
     if price < 0:
-        raise Invalid("must_not_be_negative", field="price", row=sequence)
+        raise Invalid("must_not_be_negative", field="price", row=sequence, value=price)
     line = PurchaseOrderLine(
         order=order,
         sequence=sequence,
@@ -282,7 +282,7 @@ def order_requisitions(
     to the supplier's minimum and multiple; the surplus comes with the last delivery.
     """
     if not requisitions:
-        raise Invalid("lines_missing", field="requisitions")
+        raise Invalid("field_missing", field="requisitions")
     if len({each.site_id for each in requisitions}) > 1:
         raise RuleBroken("requisitions_of_one_site", field="requisitions")
     supplier = supplier or _supplier_for(by, requisitions)
@@ -531,7 +531,7 @@ def close_order(by: Actor, *, order: PurchaseOrder, why: str = "") -> PurchaseOr
     """Close an order; what has not arrived is not expected any more. Not while goods of it are on the way."""
     schedule = living_schedule(order)
     if any(each.open_quantity > 0 for each in schedule) and not why.strip():
-        raise Invalid("why_missing", field="why")
+        raise Invalid("field_missing", field="why")
     for each in schedule:
         if each.status == "received":
             each.status = "closed"

@@ -154,7 +154,7 @@ def _of_order(schedule: Mapping[UUID, ScheduleLine], lines: Sequence[ReceivedLin
         waiting = [each for each in schedule.values() if each.status in ("open", "confirmed")]
         lines = [ReceivedLine(each.open_quantity, schedule_line=each) for each in waiting]
     if not lines:
-        raise Invalid("lines_missing", field="lines")
+        raise Invalid("field_missing", field="lines")
     arrived: list[_Arrived] = []
     for row, each in enumerate(lines, 1):
         line = None if each.schedule_line is None else schedule.get(each.schedule_line.id)
@@ -356,7 +356,7 @@ def reverse_receipt(by: Actor, *, receipt: GoodsReceipt, why: str) -> GoodsRecei
     Not when goods of it have been used or moved on, nor after the order was closed.
     """
     if not why.strip():
-        raise Invalid("why_missing", field="why")
+        raise Invalid("field_missing", field="why")
     order = entity.get(PurchaseOrder, receipt.purchase_order_id, lock=True)
     if order.status not in ("sent", "received"):
         raise Conflict("wrong_status", document=order.label, status=order.status, wanted="sent")

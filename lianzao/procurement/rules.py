@@ -91,7 +91,7 @@ def check_announced(quantity: Decimal, announced: Decimal, more: Decimal, over_p
 def check_received(quantity: Decimal, received: Decimal, more: Decimal, over_percent: Decimal) -> Decimal:
     """What is received of a schedule line in all. Raises RuleBroken beyond the agreed over-delivery."""
     if more < 0:
-        raise Invalid("quantity_negative", field="quantity")
+        raise Invalid("must_not_be_negative", field="quantity", value=more)
     total = received + more
     most = most_allowed(quantity, over_percent)
     if total > most:
@@ -102,7 +102,7 @@ def check_received(quantity: Decimal, received: Decimal, more: Decimal, over_per
 def check_difference(announced: Decimal | None, counted: Decimal, rejected: Decimal, reason: str) -> None:
     """A count that differs from the shipment notice needs a reason. Raises Invalid."""
     if counted < 0 or rejected < 0:
-        raise Invalid("quantity_negative", field="quantity")
+        raise Invalid("must_not_be_negative", field="quantity", value=min(counted, rejected))
     if announced is not None and counted + rejected != announced and not reason.strip():
         raise Invalid("difference_reason_missing", field="difference_reason", announced=announced, counted=counted)
     if rejected > 0 and not reason.strip():

@@ -148,7 +148,7 @@ def record_measurements(by: Actor, *, inspection: Inspection, measurements: list
     if inspection.status not in ("open", "held"):
         raise Conflict("wrong_status", document=inspection.label, status=inspection.status, wanted="open")
     if not measurements:
-        raise Invalid("lines_missing", field="measurements")
+        raise Invalid("field_missing", field="measurements")
     kept = {(each.characteristic_id, each.sample): each for each in inspection.measurements.all()}
     fresh: list[Measurement] = []
     for row, said in enumerate(measurements, 1):
@@ -265,7 +265,7 @@ def _hold(by: Actor, inspection: Inspection, lot: Lot | None, reason: str) -> No
 def hold_inspection(by: Actor, *, inspection: Inspection, reason: str) -> Inspection:
     """Hold: the lot is locked until somebody decides. Also for goods that were accepted and turned out wrong."""
     if not reason.strip():
-        raise Invalid("why_missing", field="reason")
+        raise Invalid("field_missing", field="reason")
     lot = _decide(by, inspection, "held", reason)
     _hold(by, inspection, lot, reason)
     inspection.save()
@@ -292,7 +292,7 @@ def reject_inspection(
 ) -> Inspection:
     """Reject for good: the lot stays locked until it is sent back, scrapped, reworked or sorted (`disposition`)."""
     if not reason.strip():
-        raise Invalid("why_missing", field="reason")
+        raise Invalid("field_missing", field="reason")
     lot = _decide(by, inspection, "rejected", reason)
     inspection.disposition = disposition
     _hold(by, inspection, lot, reason)
@@ -319,7 +319,7 @@ def reject_inspection(
 def cancel_inspection(by: Actor, *, inspection: Inspection, why: str) -> Inspection:
     """Cancel an inspection nobody needs any more; a lot it held stays held."""
     if not why.strip():
-        raise Invalid("why_missing", field="why")
+        raise Invalid("field_missing", field="why")
     inspection.move_to("cancelled")
     inspection.reason = why[:200]
     inspection.save()

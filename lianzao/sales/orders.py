@@ -68,7 +68,7 @@ def enter_order(
     """
     parties.check_customer(customer)
     if not lines:
-        raise Invalid("lines_missing", field="lines")
+        raise Invalid("field_missing", field="lines")
     if priority < 1:
         raise Invalid("too_small", field="priority")
     site_id = _site_of(by, site)
@@ -100,11 +100,11 @@ def _site_of(by: Actor, site: Site | None) -> Any:
 def _line(order: SalesOrder, sequence: int, given: OrderLine, requested_on: date) -> SalesOrderLine:
     """A new line from what was typed; the quantity in the base unit, the money rounded once."""
     if given.item.retired_at is not None:
-        raise RuleBroken("item_is_retired", field="item", row=sequence, item=given.item.code)
+        raise RuleBroken("item_out_of_use", field="item", row=sequence, item=given.item.code)
     if given.quantity <= 0:
         raise Invalid("quantity_not_positive", field="quantity", row=sequence)
     if given.price < 0:
-        raise Invalid("must_not_be_negative", field="price", row=sequence)
+        raise Invalid("must_not_be_negative", field="price", row=sequence, value=given.price)
     return SalesOrderLine(
         order=order,
         sequence=sequence,
@@ -240,7 +240,7 @@ def change_line(
         line.quantity, line.typed_quantity = base, quantity
     if price is not None:
         if price < 0:
-            raise Invalid("must_not_be_negative", field="price")
+            raise Invalid("must_not_be_negative", field="price", value=price)
         line.price = price
     line.amount = Money(line.typed_quantity * line.price, order.currency).rounded().amount
     line.requested_on = requested_on or line.requested_on
@@ -343,7 +343,7 @@ def close_order(by: Actor, *, order: SalesOrder, why: str = "") -> SalesOrder:
     if not any(line.shipped_quantity > 0 for line in lines):
         raise RuleBroken("nothing_shipped_cancel_instead", order=order.label)
     if any(line.open_quantity > 0 for line in lines) and not why.strip():
-        raise Invalid("why_missing", field="why")
+        raise Invalid("field_missing", field="why")
     order.move_to("closed")
     order.closed_at = by.now
     order.save()

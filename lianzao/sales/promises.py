@@ -238,7 +238,7 @@ def project_line(by: Actor, *, line: SalesOrderLine, projected_at: datetime | No
 def record_reserved(by: Actor, *, line: SalesOrderLine, quantity: Decimal) -> SalesOrderLine:
     """Note how much stock is set aside for a line in all."""
     if quantity < 0:
-        raise Invalid("quantity_negative", field="quantity")
+        raise Invalid("must_not_be_negative", field="quantity", value=quantity)
     line.reserved = quantity
     line.save()
     return line

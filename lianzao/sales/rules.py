@@ -58,7 +58,7 @@ def check_shipped(quantity: Decimal, shipped: Decimal, more: Decimal) -> Decimal
         raise Invalid("quantity_not_positive", field="quantity")
     total = shipped + more
     if total > quantity:
-        raise RuleBroken("more_than_ordered", field="quantity", ordered=quantity, shipped=total)
+        raise RuleBroken("shipped_more_than_ordered", field="quantity", ordered=quantity, shipped=total)
     return total
 
 
