@@ -5,7 +5,7 @@ import { join } from "node:path";
 const root = new URL("../src", import.meta.url).pathname;
 const cjk = /[\u3400-\u9fff\u3000-\u303f\uff00-\uffef]/;
 const spoken = new Set(["title", "label", "placeholder", "aria-label", "alt", "help", "word"]);
-const allowed = /^(Lianzao|联造|EN|中文|Ctrl K|Esc|Enter|J|K|X|csv|CSV|Excel|kB|MB|PIN|%|[^\p{L}]*)$/u;
+const allowed = /^(Lianzao|联造|EN|中文|Ctrl K|Esc|Enter|J|K|X|csv|CSV|Excel|kB|MB|PIN|YYYY-MM-DD|HH:MM|%|[^\p{L}]*)$/u;
 
 export function rawWords(source) {
   const found = [];

@@ -141,6 +141,7 @@ export interface StoryStep {
 export interface Person {
   id: string;
   name: string;
+  login?: string;
   language?: string;
   theme?: string;
 }
@@ -149,7 +150,18 @@ export interface Site {
   id: string;
   code: string;
   name: string;
-  zone?: string;
+  /** IANA name: days and times of this site are shown in it. */
+  time_zone?: string;
+}
+
+/** The terminal a browser is bound to. */
+export interface Station {
+  id: string;
+  code: string;
+  name: string;
+  name_en?: string;
+  site_id?: string;
+  work_center_id?: string | null;
 }
 
 export interface Me {
@@ -160,6 +172,8 @@ export interface Me {
   sites?: Site[];
   site?: Site | string | null;
   partner?: { id: string; name: string } | null;
+  station?: Station | null;
+  must_change_password?: boolean;
   csrf?: string;
 }
 

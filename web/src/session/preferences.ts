@@ -3,7 +3,7 @@
 import { reactive, watch } from "vue";
 import { asLanguage, speak, type Language } from "@/words";
 
-export type Theme = "light" | "dark" | "auto";
+export type Theme = "light" | "dark" | "system";
 export type Density = "compact" | "office";
 
 interface Preferences {
@@ -35,7 +35,7 @@ export function keep(name: string, value: unknown): void {
 }
 
 export const preferences = reactive<Preferences>({
-  theme: "auto",
+  theme: "system",
   density: "office",
   language: asLanguage(typeof navigator === "undefined" ? "zh" : navigator.language),
   navCollapsed: false,
@@ -45,7 +45,7 @@ export const preferences = reactive<Preferences>({
 const dark = typeof matchMedia === "undefined" ? null : matchMedia("(prefers-color-scheme: dark)");
 
 export function shownTheme(): "light" | "dark" {
-  if (preferences.theme !== "auto") return preferences.theme;
+  if (preferences.theme !== "system") return preferences.theme;
   return dark?.matches ? "dark" : "light";
 }
 

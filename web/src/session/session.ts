@@ -1,20 +1,29 @@
 /** Who is signed in, what they may do, and where. */
 
 import { defineStore } from "pinia";
-import { computed, ref } from "vue";
-import { call, get } from "@/api/client";
+import { computed, ref, watch } from "vue";
+import { call, get, order } from "@/api/client";
 import { Problem } from "@/api/problem";
 import type { Me, Site } from "@/api/types";
 import { closeLive, renewLive } from "@/live/useLive";
 import { asLanguage } from "@/words";
+import { showZone } from "./format";
 import { useMeta } from "./meta";
-import { preferences, recall } from "./preferences";
+import { preferences, recall, type Theme } from "./preferences";
+
+/** Whether a held right (`sales.*`, `*.view_*`, `*`) covers the wanted one. */
+export function rightMatches(held: string, wanted: string): boolean {
+  if (held === wanted || held === "*") return true;
+  if (!held.includes("*")) return false;
+  const pattern = held.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${pattern.join(".*")}$`).test(wanted);
+}
 
 export const useSession = defineStore("session", () => {
   const me = ref<Me | null>(null);
   /** False until the first answer to "who am I" is there. */
   const known = ref(false);
-  const rights = computed(() => new Set(me.value?.rights ?? []));
+  const rights = computed(() => me.value?.rights ?? []);
   const sites = computed<Site[]>(() => me.value?.sites ?? []);
   const site = computed<Site | null>(() => {
     const current = me.value?.site;
@@ -38,8 +47,9 @@ export const useSession = defineStore("session", () => {
     const found = await recognise();
     if (!found) throw new Problem(401, {});
     // A choice made on this device before signing in wins over the stored one.
-    const chosen = recall<{ language?: string }>("lianzao.preferences", {}).language;
-    if (!chosen && found.person.language) preferences.language = asLanguage(found.person.language);
+    const chosen = recall<{ language?: string; theme?: string }>("lianzao.preferences", {});
+    if (!chosen.language && found.person.language) preferences.language = asLanguage(found.person.language);
+    if (!chosen.theme && found.person.theme) preferences.theme = found.person.theme as Theme;
     useMeta().forget();
     renewLive();
     return found;
@@ -67,7 +77,25 @@ export const useSession = defineStore("session", () => {
     closeLive();
   }
 
-  const may = (right: string): boolean => rights.value.has(right) || rights.value.has("*");
+  const may = (right: string): boolean => rights.value.some((held) => rightMatches(held, right));
 
-  return { me, known, rights, sites, site, recognise, login, loginBadge, logout, leave, may };
+  /** Work at another site from now on; everything on screen belongs to the old one. */
+  async function useSite(id: string): Promise<void> {
+    await order("access.set_preferences", { site: id });
+    await recognise();
+    useMeta().forget();
+    renewLive();
+  }
+
+  watch(() => site.value?.time_zone, showZone, { immediate: true });
+  watch(
+    () => [preferences.language, preferences.theme] as const,
+    ([language, theme]) => {
+      if (!me.value || !may("access.set_preferences")) return;
+      // Only a wish remembered for other devices: when it cannot be kept, this screen still shows it.
+      order("access.set_preferences", { language, theme }).catch((error: unknown) => console.warn("preferences not kept", error));
+    },
+  );
+
+  return { me, known, rights, sites, site, recognise, login, loginBadge, logout, leave, may, useSite };
 });

@@ -69,16 +69,13 @@ export function place(columns: GridColumn[], layout: ColumnLayout | null, keyNam
   });
 }
 
-/** Beyond 30 columns only those in view are drawn. */
-export function windowOf(columns: PlacedColumn[], scrollLeft: number, width: number): { shown: PlacedColumn[]; before: number; after: number } {
-  if (columns.length <= 30) return { shown: columns, before: 0, after: 0 };
+/** Beyond 30 columns only those in view are drawn; `before` is the left edge of the first of them (0: all are drawn). */
+export function windowOf(columns: PlacedColumn[], scrollLeft: number, width: number): { shown: PlacedColumn[]; before: number } {
+  if (columns.length <= 30) return { shown: columns, before: 0 };
   const from = scrollLeft - 200;
   const until = scrollLeft + width + 200;
   const shown = columns.filter((column) => column.left + column.px > from && column.left < until);
-  const total = columns.reduce((sum, column) => sum + column.px, 0);
-  const first = shown[0]?.left ?? 0;
-  const last = shown[shown.length - 1];
-  return { shown, before: first, after: last ? total - last.left - last.px : 0 };
+  return { shown, before: shown[0]?.left ?? 0 };
 }
 
 /** `-number` ⇄ `number` → the next sorting when a header is pressed: up, down, none. */

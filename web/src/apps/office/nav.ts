@@ -1,0 +1,47 @@
+/** The office's navigation: the pages made by hand, then every room with its lists, as far as the viewer may see them. */
+
+import { computed, type ComputedRef } from "vue";
+import { roomIcons, type IconName } from "@/kit/icons";
+import type { ShellEntry, ShellSection } from "@/kit/shell/AppShell.vue";
+import { useMeta } from "@/session/meta";
+import { useSession } from "@/session/session";
+import { say, type WordKey } from "@/words";
+
+export interface NavPage {
+  name: string;
+  to: string;
+  icon: IconName;
+  word: WordKey;
+  /** Shown only to those who hold this right. */
+  right?: string;
+  /** Also in the bottom bar of a phone-sized window (three fit). */
+  bottom?: boolean;
+}
+
+/** Pages made by hand, in the order of navigation. */
+export const pages: NavPage[] = [{ name: "home", to: "/", icon: "home", word: "nav.home", bottom: true }];
+
+export function useNav(): { sections: ComputedRef<ShellSection[]>; bottom: ComputedRef<ShellEntry[]>; alertsTo: ComputedRef<string | undefined> } {
+  const meta = useMeta();
+  const session = useSession();
+  const shown = computed(() => pages.filter((page) => !page.right || session.may(page.right)));
+  const entry = (page: NavPage): ShellEntry => ({ name: page.name, to: page.to, icon: page.icon, title: say(page.word) });
+  const rooms = computed<ShellEntry[]>(() => {
+    const all = Object.values(meta.meta?.resources ?? {});
+    return (meta.meta?.rooms ?? []).map((room) => ({
+      name: room.name,
+      to: `/list/${room.name}`,
+      icon: roomIcons[room.name] ?? "list",
+      title: room.title,
+      children: all.filter((one) => one.room === room.name).map((one) => ({ to: `/list/${one.room}/${one.entity}`, title: one.titles ?? one.title })),
+    }));
+  });
+  return {
+    sections: computed(() => [{ entries: shown.value.map(entry) }, { title: say("nav.rooms"), entries: rooms.value }]),
+    bottom: computed(() => shown.value.filter((page) => page.bottom).map(entry)),
+    alertsTo: computed(() => {
+      const alerts = Object.values(meta.meta?.resources ?? {}).find((one) => one.room === "alerts");
+      return alerts ? `/list/${alerts.room}/${alerts.entity}` : undefined;
+    }),
+  };
+}

@@ -1,0 +1,17 @@
+/** The office's pages. Pages of a room live in features/<room> and are added here, each behind a lazy import. */
+
+import type { RouteRecordRaw } from "vue-router";
+
+export const routes: RouteRecordRaw[] = [
+  { path: "/login", component: () => import("@/features/access/LoginPage.vue"), meta: { open: true, bare: true, title: "login.title" } },
+  { path: "/password", name: "password", component: () => import("@/features/access/PasswordPage.vue"), meta: { title: "password.title" } },
+  { path: "/", name: "home", component: () => import("@/features/home/HomePage.vue"), meta: { title: "nav.home" } },
+  { path: "/list/:room/:entity", name: "list", component: () => import("@/features/records/ListPage.vue") },
+  { path: "/doc/:room/:entity/:id", name: "doc", component: () => import("@/features/records/DocPage.vue") },
+  { path: "/doc/:room/:entity/:id/edit", name: "edit", component: () => import("@/features/records/FormPage.vue") },
+  { path: "/new/:room/:entity", name: "new", component: () => import("@/features/records/FormPage.vue") },
+  { path: "/do/:room/:command", name: "do", component: () => import("@/features/records/CommandPage.vue") },
+  { path: "/import/:room/:entity", name: "import", component: () => import("@/features/records/ImportPage.vue") },
+  { path: "/no-right", component: () => import("@/features/home/NoRightPage.vue"), meta: { title: "noRight.title" } },
+  { path: "/:rest(.*)*", component: () => import("@/features/home/NotFoundPage.vue"), meta: { title: "notFound.title" } },
+];

@@ -1,0 +1,59 @@
+/** What every entry does before its first page: words, look, session, guard. */
+
+import { createPinia } from "pinia";
+import { createApp, type Component } from "vue";
+import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
+import { configureClient } from "@/api/client";
+import { useMeta } from "@/session/meta";
+import { preferences, usePreferences } from "@/session/preferences";
+import { useSession } from "@/session/session";
+import { installWords, say, type WordKey } from "@/words";
+import "@/tokens/tokens.css";
+import "@/tokens/base.css";
+
+declare module "vue-router" {
+  interface RouteMeta {
+    /** Pages for people who are not signed in. */
+    open?: boolean;
+    title?: WordKey;
+    /** The right without which the page is refused. */
+    right?: string;
+    /** Drawn without the shell. */
+    bare?: boolean;
+  }
+}
+
+export async function start(root: Component, routes: RouteRecordRaw[], base: string): Promise<void> {
+  const app = createApp(root);
+  app.use(createPinia());
+  installWords(app);
+  const session = useSession();
+  const meta = useMeta();
+  const router = createRouter({ history: createWebHistory(base), routes, scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 } });
+
+  configureClient({
+    language: () => preferences.language,
+    signedOut: () => {
+      if (!session.me) return;
+      session.leave();
+      void router.push({ path: "/login", query: { to: router.currentRoute.value.fullPath } });
+    },
+  });
+
+  router.beforeEach(async (to) => {
+    if (!session.known) await session.recognise();
+    if (!session.me) return to.meta.open ? true : { path: "/login", query: to.fullPath === "/" ? {} : { to: to.fullPath } };
+    if (to.path === "/login") return "/";
+    if (session.me.must_change_password && to.path !== "/password" && router.hasRoute("password")) return "/password";
+    await meta.load();
+    if (to.meta.right && !session.may(to.meta.right)) return { path: "/no-right", query: { right: to.meta.right } };
+    return true;
+  });
+  router.afterEach((to) => {
+    document.title = to.meta.title ? `${say(to.meta.title)} · ${say("app.name")}` : say("app.name");
+  });
+
+  await usePreferences();
+  app.use(router);
+  app.mount("#app");
+}
