@@ -44,7 +44,7 @@ def carry_out_proposal(by: Actor, proposal: Proposal) -> Entity:
         quantity=proposal.quantity,
         due_at=proposal.finish_at,
         start_at=max(proposal.start_at, by.now),
-        site_id=proposal.site_id,
+        site=proposal.site_id,
         source=proposal.ref,
         planned_start_at=proposal.start_at,
         planned_finish_at=proposal.finish_at,

@@ -371,7 +371,7 @@ def _receipts(
     for row in _rows(production.work_order_columns(site_id)):
         order_row[row["work_order_id"]] = len(named)
         item.append(place[row["item_id"]])
-        amount.append(micro(row["open_quantity"]))
+        amount.append(micro(row["quantity"]))
         expected.append(seconds(row["due_at"]))
         kind.append(int(ReceiptKind.WORK_ORDER))
         commitment.append(int(COMMITMENTS.get(row["status"], Commitment.RELEASED)))
@@ -388,10 +388,10 @@ def _receipts(
             receipt=[order_row[row["work_order_id"]] for row in operations],
             sequence=[row["sequence"] for row in operations],
             centre=[centre_place.get(row["work_center_id"], NONE) for row in operations],
-            setup_s=[0 if row["status"] == "started" else int(row["setup_minutes"] * 60) for row in operations],
-            run_s=[int(row["run_minutes"] * row["remaining_quantity"] * 60) for row in operations],
+            setup_s=[int(row["setup_minutes"] * 60) for row in operations],
+            run_s=[int(row["run_minutes"] * 60) for row in operations],
             wait_s=[int(row["queue_minutes"] * 60) for row in operations],
-            started=[int(row["status"] == "started") for row in operations],
+            started=[int(row["started"]) for row in operations],
             start_s=[
                 seconds(row["planned_start_at"]) if row["pinned"] and row["planned_start_at"] else NEVER
                 for row in operations
@@ -400,8 +400,8 @@ def _receipts(
         ReceiptRequirements.of(
             receipt=[order_row[row["work_order_id"]] for row in materials],
             item=[place[row["item_id"]] for row in materials],
-            quantity=[micro(row["open_quantity"]) for row in materials],
-            sequence=[row["sequence"] or 0 for row in materials],
+            quantity=[micro(row["quantity"]) for row in materials],
+            sequence=[row["operation_sequence"] or 0 for row in materials],
         ),
         named,
         facts,
