@@ -18,7 +18,7 @@ Resource(
     columns="item from_unit to_unit factor",
     filters="item from_unit to_unit",
     writable="item from_unit to_unit factor",
-    sort="item__code",
+    sort="item",
 )
 Resource(
     ItemGroup,
@@ -49,5 +49,5 @@ Resource(
     "safety_days fence_days standard_cost store_location_id backflush inspect_on_receipt",
     site="site_id",
     masks="standard_cost",
-    sort="item__code",
+    sort="item",
 )
