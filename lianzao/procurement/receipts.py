@@ -32,7 +32,7 @@ from lianzao.procurement.models import (
 )
 from lianzao.procurement.orders import living_schedule, settle
 from lianzao.values.errors import Conflict, Invalid, NotFound, RuleBroken
-from lianzao.values.quantity import ZERO, Quantity, round_quantity
+from lianzao.values.quantity import ZERO, Quantity
 from lianzao.values.time import local_date, start_of_day
 
 
@@ -242,8 +242,8 @@ def _write(receipt: GoodsReceipt, arrived: Sequence[_Arrived]) -> list[GoodsRece
         if quantity > 0:
             quantity = catalog.in_base_unit(line.item, Quantity(quantity, line.item.base_unit.code))
         if line.amount > 0:
-            price = rules.price_per_base_unit(line.amount, line.quantity, receipt.purchase_order.exchange_rate)
-            each.value = round_quantity(quantity * price)
+            rate = receipt.purchase_order.exchange_rate
+            each.value = rules.receipt_value(quantity, line.quantity, line.amount, rate)
         rows.append(
             GoodsReceiptLine(
                 receipt=receipt,

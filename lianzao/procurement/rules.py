@@ -156,6 +156,6 @@ def schedule_needs(needs: Sequence[Need], minimum: Decimal, multiple: Decimal) -
     return [(day, by_day[day]) for day in days]
 
 
-def price_per_base_unit(amount: Decimal, quantity: Decimal, exchange_rate: Decimal) -> Decimal:
-    """What one base unit costs in the site's currency, from a line's amount in the order's currency."""
-    return round_quantity(amount * exchange_rate / quantity)
+def receipt_value(received: Decimal, ordered: Decimal, amount: Decimal, exchange_rate: Decimal) -> Decimal:
+    """What received goods are worth in the site's currency: their share of the line's amount, rounded once."""
+    return round_quantity(received * amount * exchange_rate / ordered)

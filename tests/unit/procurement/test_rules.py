@@ -119,6 +119,8 @@ def test_order_status_follows_its_schedule():
     assert rules.order_status("draft", ["open"]) == "draft"
 
 
-def test_price_of_a_base_unit_in_the_sites_currency():
+def test_value_of_received_goods_is_their_share_of_the_line_in_the_sites_currency():
     # 10 boxes of 12 for 100 USD each at 7.2 are 60 CNY a piece.
-    assert rules.price_per_base_unit(D(1000), D(120), D("7.2")) == D(60)
+    assert rules.receipt_value(D(30), D(120), D(1000), D("7.2")) == D(1800)
+    # Rounded once: 7 pieces for 0.88 are worth 0.88, not 7 times a rounded price.
+    assert rules.receipt_value(D(7), D(7), D("0.88"), D(1)) == D("0.88")
