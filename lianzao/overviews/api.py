@@ -1,0 +1,86 @@
+"""The pages that join rooms. Each needs the right to see what it is mainly about; parts beyond the viewer are left out."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from lianzao.access.queries import sites_of
+from lianzao.foundation import http
+from lianzao.foundation.actor import Actor
+from lianzao.overviews import floor, home, order_360, shortages, trace
+from lianzao.values.errors import Invalid, NotAllowed, NotFound
+
+router = Router(tags=["overviews"])
+
+
+def own_people(request: HttpRequest, right: str) -> Actor:
+    """The viewer, one of the house, with a right."""
+    by = http.someone(request)
+    if by.partner is not None or not by.may(right):
+        raise NotAllowed("not_allowed", right=right)
+    return by
+
+
+def site_in_use(by: Actor, given: UUID | None) -> UUID:
+    """The site asked for, else the one in use, else the only one."""
+    site = given or by.site
+    if site is None:
+        known = list(sites_of(by))
+        if not known:
+            raise Invalid("field_missing", field="site")
+        site = known[0].id
+    if site not in by.sites:
+        raise NotFound("not_found", entity="access.site", id=str(site))
+    return site
+
+
+@router.get("/order/{uuid:order_id}", operation_id="order_360")
+def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Order 360."""
+    return http.answer(order_360.order_360(own_people(request, "sales.view_sales_order"), order_id))
+
+
+@router.get("/plan", operation_id="plan_board")
+def plan(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Shortages, proposals, changes, policies and runs."""
+    by = own_people(request, "planning.view_shortage")
+    return http.answer(shortages.plan_board(by, site_in_use(by, site)))
+
+
+@router.get("/station/{uuid:work_center_id}", operation_id="station")
+def station(request: HttpRequest, work_center_id: UUID) -> HttpResponse:
+    """A station's queue."""
+    return http.answer(floor.station(own_people(request, "production.view_work_order"), work_center_id))
+
+
+@router.get("/warehouse", operation_id="warehouse")
+def warehouse(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """The warehouse's phone."""
+    by = own_people(request, "inventory.view_pick_task")
+    return http.answer(floor.warehouse(by, site_in_use(by, site)))
+
+
+@router.get("/scan", operation_id="scan")
+def scan(request: HttpRequest, code: str) -> HttpResponse:
+    """What a scanned code means."""
+    return http.answer({"found": floor.scanned(own_people(request, "inventory.view_lot"), code)})
+
+
+@router.get("/trace/{uuid:lot_id}", operation_id="trace")
+def trace_lot(request: HttpRequest, lot_id: UUID, direction: str = "back") -> HttpResponse:
+    """A lot's trace, back or forward."""
+    if direction not in ("back", "forward"):
+        raise Invalid("not_a_choice", field="direction")
+    return http.answer(trace.trace(own_people(request, "inventory.view_lot"), lot_id, direction))
+
+
+@router.get("/home", operation_id="home")
+def role_home(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """What waits for the viewer."""
+    by = http.someone(request)
+    if by.partner is not None:
+        raise NotAllowed("not_allowed", right="overviews.home")
+    return http.answer(home.home(by, site_in_use(by, site)))

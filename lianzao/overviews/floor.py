@@ -1,0 +1,215 @@
+"""The station, and the warehouse's phone: what to do next, here, with what is needed for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from lianzao.equipment import queries as equipment
+from lianzao.foundation import lists, scope
+from lianzao.foundation.actor import Actor
+from lianzao.inventory import queries as inventory
+from lianzao.inventory.models import PickTask
+from lianzao.logistics.models import Shipment
+from lianzao.overviews.order_360 import named
+from lianzao.plant.models import Machine, WorkCenter
+from lianzao.procurement.models import Asn
+from lianzao.production import queries as production
+from lianzao.production.models import ScrapReason, WorkOrder, WorkOrderMaterial
+from lianzao.quality.models import Inspection
+from lianzao.values.errors import NotFound
+
+
+def station(by: Actor, work_center_id: UUID) -> dict[str, Any]:
+    """A work center's station: its queue with kit state, its machines, the scrap reasons to choose from."""
+    center = scope.visible(by, WorkCenter).filter(pk=work_center_id).first()
+    if center is None:
+        raise NotFound("not_found", entity="plant.work_center", id=str(work_center_id))
+    queue = production.station_queue(center.id)
+    kits = kit_states(by, center.site_id, [job.work_order_id for job in queue])
+    english = by.language.startswith("en")
+    jobs = []
+    for job in queue:
+        row = dataclasses.asdict(job)
+        row["name"] = (job.name_en if english else job.name) or job.name
+        row["item_name"] = (job.item_name_en if english else job.item_name) or job.item_name
+        row["kit"] = kits.get(job.work_order_id, [])
+        jobs.append(row)
+    machines = []
+    for machine in scope.visible(by, Machine).filter(work_center=center, retired_at__isnull=True).order_by("code"):
+        state = equipment.state_now(machine.id)
+        machines.append(
+            named(by, machine)
+            | {
+                "state": "running" if state is None else state.state,
+                "since": None if state is None else state.began_at,
+                "reason": None if state is None or state.reason is None else named(by, state.reason),
+                "expected_until": None if state is None else state.expected_until,
+            }
+        )
+    return {
+        "work_center": named(by, center) | {"site_id": center.site_id},
+        "jobs": jobs,
+        "machines": machines,
+        "scrap_reasons": [
+            named(by, each) for each in ScrapReason.objects.filter(retired_at__isnull=True).order_by("code")
+        ],
+    }
+
+
+def kit_states(by: Actor, site_id: UUID, work_order_ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """Per work order its materials: still needed, at the line, free at the site (齐套)."""
+    materials = list(
+        WorkOrderMaterial.objects.filter(work_order_id__in=set(work_order_ids))
+        .select_related("item")
+        .order_by("position")
+    )
+    if not materials:
+        return {}
+    items = sorted({each.item_id for each in materials}, key=str)
+    stock = inventory.on_hand(site_id, items, by.now)
+    at_line = inventory.stock_at({each.source_id for each in materials if each.source_id is not None})
+    made: dict[UUID, list[dict[str, Any]]] = {}
+    for each in materials:
+        needed = max(each.required_quantity - each.issued_quantity, each.required_quantity * 0)
+        there = at_line.get((each.item_id, each.source_id), needed * 0) if each.source_id else needed * 0
+        free = stock[each.item_id].available if each.item_id in stock else needed * 0
+        made.setdefault(each.work_order_id, []).append(
+            {
+                "material_id": each.id,
+                "item": named(by, each.item),
+                "needed": needed,
+                "issued": each.issued_quantity,
+                "at_line": there,
+                "available": free,
+                "state": "ready" if there >= needed else "in_store" if there + free >= needed else "missing",
+            }
+        )
+    return made
+
+
+def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
+    """The warehouse's phone: what comes, what to fetch, what to inspect, what to ship."""
+    soon = by.now + timedelta(days=3)
+    tasks = (
+        scope.visible(by, PickTask)
+        .filter(site_id=site_id, status="open")
+        .select_related("item__base_unit", "lot", "source", "target")
+        .order_by("due_at", "id")[:200]
+    )
+    purposes = lists.labels_of(by, [(each.purpose_kind, each.purpose_id) for each in tasks])
+    arrivals = (
+        scope.visible(by, Asn)
+        .filter(site_id=site_id, status__in=("announced", "arrived"), eta_at__lte=soon)
+        .select_related("supplier")
+        .prefetch_related("lines__schedule_line__line__item__base_unit")
+        .order_by("eta_at")[:100]
+    )
+    shipments = (
+        scope.visible(by, Shipment)
+        .filter(site_id=site_id, status__in=("planned", "picking", "packed"))
+        .select_related("customer")
+        .prefetch_related("lines__item__base_unit")
+        .order_by("due_on")[:100]
+    )
+    inspections = scope.visible(by, Inspection).filter(site_id=site_id, status="open").select_related("item", "lot")
+    return {
+        "picks": [
+            {
+                "id": each.id,
+                "number": each.number,
+                "item": named(by, each.item),
+                "unit": each.item.base_unit.code,
+                "lot": None if each.lot is None else each.lot.number,
+                "quantity": each.quantity - each.picked_quantity,
+                "source": named(by, each.source),
+                "target": named(by, each.target),
+                "due_at": each.due_at,
+                "purpose": purposes.get((each.purpose_kind, each.purpose_id), {}).get("number"),
+            }
+            for each in tasks
+        ],
+        "arrivals": [told_asn(by, each) for each in arrivals],
+        "shipments": [
+            {
+                "id": each.id,
+                "number": each.number,
+                "status": each.status,
+                "customer": named(by, each.customer),
+                "due_on": each.due_on,
+                "lines": [
+                    {
+                        "id": line.id,
+                        "item": named(by, line.item),
+                        "unit": line.item.base_unit.code,
+                        "quantity": line.quantity,
+                        "picked_quantity": line.picked_quantity,
+                    }
+                    for line in each.lines.all()
+                ],
+            }
+            for each in shipments
+        ],
+        "inspections": [
+            {
+                "id": each.id,
+                "number": each.number,
+                "item": named(by, each.item),
+                "lot": None if each.lot is None else each.lot.number,
+                "quantity": each.quantity,
+                "point": each.point,
+                "due_at": each.due_at,
+            }
+            for each in inspections.order_by("due_at", "id")[:100]
+        ],
+    }
+
+
+def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
+    """An announced shipment with its lines."""
+    return {
+        "id": asn.id,
+        "number": asn.number,
+        "status": asn.status,
+        "supplier": named(by, asn.supplier),
+        "eta_at": asn.eta_at,
+        "delivery_note": asn.delivery_note,
+        "lines": [
+            {
+                "id": line.id,
+                "item": named(by, line.schedule_line.line.item),
+                "unit": line.schedule_line.line.item.base_unit.code,
+                "quantity": line.quantity,
+                "lot_number": line.lot_number,
+                "expires_on": line.expires_on,
+            }
+            for line in asn.lines.all()
+        ],
+    }
+
+
+def scanned(by: Actor, code: str) -> list[dict[str, Any]]:
+    """What a scanned code may mean: an announced shipment, a task, a work order, a lot, a shipment, an item, a place."""
+    from lianzao.catalog.models import Item
+    from lianzao.inventory.models import Lot
+    from lianzao.plant.models import Location
+
+    code = code.strip()
+    if not code or len(code) > 80:
+        return []
+    found: list[dict[str, Any]] = []
+    for model, column in (
+        (Asn, "number"),
+        (PickTask, "number"),
+        (WorkOrder, "number"),
+        (Shipment, "number"),
+        (Inspection, "number"),
+        (Lot, "number"),
+        (Item, "code"),
+        (Location, "code"),
+    ):
+        for each in scope.visible(by, model).filter(**{column: code})[:5]:
+            found.append({"kind": each.kind, "id": each.id, "number": each.label})
+    return found

@@ -1,0 +1,67 @@
+"""Trace: from a lot to everything it was made from, or to everything and everyone it reached, on one page."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+from uuid import UUID
+
+from lianzao.foundation import lists, scope
+from lianzao.foundation.actor import Actor
+from lianzao.inventory import queries as inventory
+from lianzao.inventory.models import Lot
+from lianzao.production import queries as production
+from lianzao.quality.models import Inspection
+from lianzao.values.errors import NotFound
+
+
+def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
+    """`direction` back: what a lot was made from; forward: what it went into. With operations, people, inspections."""
+    lot = scope.visible(by, Lot).filter(pk=lot_id).select_related("item").first()
+    if lot is None:
+        raise NotFound("not_found", entity="inventory.lot", id=str(lot_id))
+    found = inventory.trace_forward(lot.id) if direction == "forward" else inventory.trace_back(lot.id)
+    english = by.language.startswith("en")
+    causes = found.causes + [(end.cause_kind, end.cause_id) for end in (*found.came_from, *found.reached)]
+    labels = lists.labels_of(by, causes)
+    edges = []
+    for edge in found.edges:
+        row = dataclasses.asdict(edge)
+        row["item_name"] = (edge.item_name_en if english else edge.item_name) or edge.item_name
+        row["cause_number"] = labels.get((edge.cause_kind or "", edge.cause_id or lot.id), {}).get("number")
+        edges.append(row)
+    orders = [id for kind, id in found.causes if kind == "production.work_order"]
+    inspections = (
+        scope.visible(by, Inspection)
+        .filter(lot_id__in=found.lot_ids)
+        .select_related("lot", "item")
+        .order_by("created_at")
+        if by.may("quality.view_inspection")
+        else []
+    )
+    return {
+        "lot": {"id": lot.id, "number": lot.number, "status": lot.status, "supplier_lot": lot.supplier_lot,
+                "item": {"id": lot.item_id, "code": lot.item.code, "name": lot.item.said(by.language)}},
+        "direction": direction,
+        "edges": edges,
+        "came_from": [told_end(end, labels) for end in found.came_from],
+        "reached": [told_end(end, labels) for end in found.reached],
+        "remains": [dataclasses.asdict(each) for each in found.remains],
+        "operations": [dataclasses.asdict(each) for each in production.reports_of(orders)] if orders else [],
+        "inspections": [
+            {
+                "id": each.id,
+                "number": each.number,
+                "lot": None if each.lot is None else each.lot.number,
+                "point": each.point,
+                "status": each.status,
+                "decided_at": each.decided_at,
+            }
+            for each in inspections
+        ],
+    }  # fmt: skip
+
+
+def told_end(end: Any, labels: dict[tuple[str, UUID], dict[str, Any]]) -> dict[str, Any]:
+    """Where a lot entered or left the plant, by its document's number."""
+    return dataclasses.asdict(end) | {"number": labels.get((end.cause_kind, end.cause_id), {}).get("number")}

@@ -1,0 +1,168 @@
+"""The two portal pages. Everything is read as the partner: scope and row security leave only his own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from lianzao.foundation import http, rowsecurity, scope
+from lianzao.foundation.actor import Actor
+from lianzao.logistics.models import Shipment
+from lianzao.procurement.models import Asn, PurchaseOrder
+from lianzao.sales.models import PromiseChange, SalesOrder
+from lianzao.values.errors import NotAllowed
+
+router = Router(tags=["portals"])
+
+
+def partner(request: HttpRequest, right: str) -> Actor:
+    """The viewer, a partner's person with a right."""
+    by = http.someone(request)
+    if by.partner is None or not by.may(right):
+        raise NotAllowed("not_allowed", right=right)
+    return by
+
+
+def _named(by: Actor, thing: Any) -> dict[str, Any]:
+    return {"id": thing.id, "code": thing.code, "name": thing.said(by.language)}
+
+
+@router.get("/supplier", operation_id="supplier_portal")
+def supplier(request: HttpRequest) -> HttpResponse:
+    """A supplier's own orders with what is to be confirmed and announced."""
+    by = partner(request, "procurement.view_purchase_order")
+    with rowsecurity.as_partner(by):
+        orders = list(
+            scope.visible(by, PurchaseOrder)
+            .exclude(status__in=("draft", "cancelled"))
+            .prefetch_related("lines__item__base_unit", "lines__schedule")
+            .order_by("status", "-sent_at")[:100]
+        )
+        asns = list(scope.visible(by, Asn).prefetch_related("lines").order_by("-eta_at")[:50])
+        return http.answer(
+            {
+                "orders": [told_purchase(by, each) for each in orders],
+                "asns": [
+                    {
+                        "id": each.id,
+                        "number": each.number,
+                        "purchase_order_id": each.purchase_order_id,
+                        "status": each.status,
+                        "eta_at": each.eta_at,
+                        "delivery_note": each.delivery_note,
+                        "quantity": sum((line.quantity for line in each.lines.all()), start=0),
+                    }
+                    for each in asns
+                ],
+            }
+        )
+
+
+def told_purchase(by: Actor, order: PurchaseOrder) -> dict[str, Any]:
+    """A purchase order as its supplier sees it."""
+    return {
+        "id": order.id,
+        "number": order.number,
+        "status": order.status,
+        "ordered_on": order.ordered_on,
+        "currency": order.currency,
+        "lines": [
+            {
+                "id": line.id,
+                "sequence": line.sequence,
+                "item": _named(by, line.item),
+                "supplier_code": line.supplier_code,
+                "unit": line.item.base_unit.code,
+                "schedule": [
+                    {
+                        "id": each.id,
+                        "sequence": each.sequence,
+                        "status": each.status,
+                        "quantity": each.quantity,
+                        "required_on": each.required_on,
+                        "confirmed_on": each.confirmed_on,
+                        "expected_on": each.expected_on,
+                        "announced_quantity": each.announced_quantity,
+                        "received_quantity": each.received_quantity,
+                    }
+                    for each in line.schedule.all()
+                    if each.status != "cancelled"
+                ],
+            }
+            for line in order.lines.all()
+        ],
+    }
+
+
+@router.get("/customer", operation_id="customer_portal")
+def customer(request: HttpRequest) -> HttpResponse:
+    """A customer's own orders, their dates, the offers that wait for his answer, his shipments."""
+    by = partner(request, "sales.view_sales_order")
+    with rowsecurity.as_partner(by):
+        orders = list(
+            scope.visible(by, SalesOrder)
+            .exclude(status__in=("draft",))
+            .prefetch_related("lines__item", "lines__unit")
+            .order_by("-ordered_on", "-number")[:100]
+        )
+        offers: dict[Any, list[dict[str, Any]]] = {}
+        for each in scope.visible(by, PromiseChange).order_by("-offered_at")[:300]:
+            offers.setdefault(each.line_id, []).append(
+                {
+                    "id": each.id,
+                    "old_on": each.old_on,
+                    "new_on": each.new_on,
+                    "status": each.status,
+                    "offered_at": each.offered_at,
+                    "reasons": [{"text": reason.get("text", "")} for reason in each.reasons],
+                }
+            )
+        shipments = list(
+            scope.visible(by, Shipment).exclude(status="cancelled").prefetch_related("lines").order_by("-due_on")[:100]
+        )
+        return http.answer(
+            {
+                "orders": [told_order(by, each, offers) for each in orders],
+                "shipments": [
+                    {
+                        "id": each.id,
+                        "number": each.number,
+                        "status": each.status,
+                        "due_on": each.due_on,
+                        "dispatched_at": each.dispatched_at,
+                        "eta_at": each.eta_at,
+                        "delivered_at": each.delivered_at,
+                    }
+                    for each in shipments
+                ],
+            }
+        )
+
+
+def told_order(by: Actor, order: SalesOrder, offers: dict[Any, list[dict[str, Any]]]) -> dict[str, Any]:
+    """A sales order as its customer sees it: no projected dates, only our word and what we offer."""
+    return {
+        "id": order.id,
+        "number": order.number,
+        "reference": order.customer_reference,
+        "status": order.status,
+        "ordered_on": order.ordered_on,
+        "lines": [
+            {
+                "id": line.id,
+                "sequence": line.sequence,
+                "item": _named(by, line.item),
+                "unit": line.unit.code,
+                "quantity": line.quantity,
+                "shipped_quantity": line.shipped_quantity,
+                "delivered_quantity": line.delivered_quantity,
+                "requested_on": line.requested_on,
+                "promised_on": line.promised_on,
+                "status": line.status,
+                "promises": offers.get(line.id, []),
+            }
+            for line in order.lines.all()
+        ],
+    }
