@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numba as nb
 
+# Kernels that make no arrays are compiled without reference counting: counting the hundred arrays of the named tuples
+# up and down at each access costs more than the work itself.
+kernel = nb.njit(cache=True, _nrt=False)
+
 NEVER_S = 2**62  # inside the engine: an instant that does not come
 
 
-@nb.njit(cache=True)
+@kernel
 def times_ratio(quantity: int, numerator: int, denominator: int, round_up: bool) -> int:
     """quantity * numerator / denominator, rounded down or up; -1 when the result would not fit.
 
@@ -42,7 +46,7 @@ def times_ratio(quantity: int, numerator: int, denominator: int, round_up: bool)
     return whole + result
 
 
-@nb.njit(cache=True)
+@kernel
 def up_to(quantity: int, step: int) -> int:
     """The smallest multiple of step that is >= quantity (step <= 1: unchanged)."""
     if step <= 1:
@@ -50,7 +54,7 @@ def up_to(quantity: int, step: int) -> int:
     return ((quantity + step - 1) // step) * step
 
 
-@nb.njit(cache=True)
+@kernel
 def down_to(quantity: int, step: int) -> int:
     """The largest multiple of step that is <= quantity (step <= 1: unchanged)."""
     if step <= 1:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from lianzao.engine.arithmetic import NEVER_S, down_to, up_to
+from lianzao.engine.arithmetic import kernel, NEVER_S, down_to, up_to
 from lianzao.engine.state import Given, Work
 from lianzao.engine.tables import Column
 
@@ -18,7 +18,7 @@ BUY, MAKE, PHANTOM = 1, 2, 3
 DEMAND, ORDER, SAFETY = 1, 2, 4
 
 
-@nb.njit(cache=True)
+@kernel
 def add_requirement(w: Work, item: int, quantity: int, need: int, rank: int, ckind: int, consumer: int) -> int:
     """A need for an item; returns its row (or -1 and marks the memory as full)."""
     row = w.count[1]
@@ -35,7 +35,7 @@ def add_requirement(w: Work, item: int, quantity: int, need: int, rank: int, cki
     return row
 
 
-@nb.njit(cache=True)
+@kernel
 def add_peg(w: Work, supply: int, req: int, quantity: int) -> None:
     """Let a supply serve a need; pegs of one supply follow each other in its quantity."""
     row = w.count[2]
@@ -56,7 +56,7 @@ def add_peg(w: Work, supply: int, req: int, quantity: int) -> None:
     w.req_last_peg[req] = row
 
 
-@nb.njit(cache=True)
+@kernel
 def add_order(w: Work, item: int, quantity: int, need: int) -> int:
     """A new order; returns its number (or -1 and marks the memory as full)."""
     order = w.count[0]
@@ -73,7 +73,7 @@ def add_order(w: Work, item: int, quantity: int, need: int) -> int:
     return order
 
 
-@nb.njit(cache=True)
+@kernel
 def work_of_lot(g: Given, item: int, quantity: int) -> int:
     """Seconds an order takes with every machine free and open: setups, runs and waits."""
     total = 0
@@ -82,7 +82,7 @@ def work_of_lot(g: Given, item: int, quantity: int) -> int:
     return total
 
 
-@nb.njit(cache=True)
+@kernel
 def run_seconds(g: Given, op: int, quantity: int) -> int:
     """Run time of an operation, rounded up to a second (a float: exact below 2**53 microsecond-units)."""
     if g.op_fixed[op] == 1:
@@ -92,7 +92,7 @@ def run_seconds(g: Given, op: int, quantity: int) -> int:
     return int(np.ceil(round(float(g.op_run_us[op]) * float(quantity) / 1.0e6) / 1.0e6))
 
 
-@nb.njit(cache=True)
+@kernel
 def soonest(g: Given, item: int) -> int:
     """The earliest instant a new order could be there if all went well."""
     now = g.numbers[0]
@@ -103,7 +103,7 @@ def soonest(g: Given, item: int) -> int:
     return now + max(g.fence_s[item], work_of_lot(g, item, max(g.step[item], g.lot_minimum[item], g.lot_fixed[item])))
 
 
-@nb.njit(cache=True)
+@kernel
 def lot_limit(g: Given, item: int, quantity: int, need: int) -> int:
     """The largest sensible order. Beyond the lot maximum this is policy: where capacity is unlimited and one order
     would be late, the need is met by parallel orders just small enough to be in time (at most fifty)."""
@@ -129,7 +129,7 @@ def lot_limit(g: Given, item: int, quantity: int, need: int) -> int:
     return min(limit, fits)
 
 
-@nb.njit(cache=True)
+@kernel
 def make_orders(g: Given, w: Work, item: int, quantity: int, need: int) -> None:
     """Plan the orders that bring at least this quantity, by the item's lot rules."""
     step = g.step[item]
@@ -323,7 +323,7 @@ def plan_new(
     return dip
 
 
-@nb.njit(cache=True)
+@kernel
 def look_ahead(
     g: Given, w: Work, item: int, safety: int, e: int, events: Column, instant: Column, kind: Column, source: Column,
     cover_quantity: Column, open_quantity: Column, kept: int, surplus: int,
@@ -351,7 +351,7 @@ def look_ahead(
     return peak
 
 
-@nb.njit(cache=True)
+@kernel
 def peg_safety(g: Given, w: Work, item: int, safety: int, dip: int, supplies: Column, first_new: int) -> None:
     """Give what nobody else took to the safety stock, earliest first; the rest of it is unfilled."""
     stocks = g.numbers[2]

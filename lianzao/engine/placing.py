@@ -6,13 +6,11 @@ between bookings of one machine that holds its working seconds.
 
 from __future__ import annotations
 
-import numba as nb
-
-from lianzao.engine.arithmetic import NEVER_S
+from lianzao.engine.arithmetic import kernel, NEVER_S
 from lianzao.engine.state import Given, Work
 
 
-@nb.njit(cache=True)
+@kernel
 def worked_until(g: Given, centre: int, at: int) -> int:
     """Working seconds of the centre before the instant."""
     low, high = g.hours_first[centre], g.hours_first[centre + 1]
@@ -28,7 +26,7 @@ def worked_until(g: Given, centre: int, at: int) -> int:
     return g.hours_before[low - 1] + min(at, g.hours_end[low - 1]) - g.hours_start[low - 1]
 
 
-@nb.njit(cache=True)
+@kernel
 def worked_in_all(g: Given, centre: int) -> int:
     """Working seconds of the centre over the whole calendar."""
     last = g.hours_first[centre + 1] - 1
@@ -37,7 +35,7 @@ def worked_in_all(g: Given, centre: int) -> int:
     return g.hours_before[last] + g.hours_end[last] - g.hours_start[last]
 
 
-@nb.njit(cache=True)
+@kernel
 def instant_worked(g: Given, centre: int, worked: int, latest: bool) -> int:
     """The latest (as a start) or earliest (as an end) instant at which so many seconds have been worked."""
     low, high = g.hours_first[centre], g.hours_first[centre + 1]
@@ -54,7 +52,7 @@ def instant_worked(g: Given, centre: int, worked: int, latest: bool) -> int:
     return g.hours_start[low - 1] + worked - g.hours_before[low - 1]
 
 
-@nb.njit(cache=True)
+@kernel
 def last_fit(g: Given, centre: int, work: int, low: int, high: int) -> tuple[int, int]:
     """The latest (start, end) inside [low, high] by the calendar alone; start = -NEVER_S when there is none."""
     if g.hours_first[centre] == g.hours_first[centre + 1]:
@@ -65,7 +63,7 @@ def last_fit(g: Given, centre: int, work: int, low: int, high: int) -> tuple[int
     return instant_worked(g, centre, until - work, True), instant_worked(g, centre, until, False)
 
 
-@nb.njit(cache=True)
+@kernel
 def first_fit(g: Given, centre: int, work: int, low: int, high: int) -> tuple[int, int]:
     """The earliest (start, end) inside [low, high] by the calendar alone; start = NEVER_S when there is none."""
     if low >= NEVER_S:
@@ -79,7 +77,7 @@ def first_fit(g: Given, centre: int, work: int, low: int, high: int) -> tuple[in
     return instant_worked(g, centre, since, True), end
 
 
-@nb.njit(cache=True)
+@kernel
 def insert_booking(w: Work, place: int, machine: int, after: int) -> None:
     """Link a placement into its machine's bookings behind `after` (-1 = at the front)."""
     following = w.head[machine] if after < 0 else w.place_next[after]
@@ -95,7 +93,7 @@ def insert_booking(w: Work, place: int, machine: int, after: int) -> None:
         w.place_previous[following] = place
 
 
-@nb.njit(cache=True)
+@kernel
 def release_booking(g: Given, w: Work, place: int) -> None:
     """Take a placement off its machine, if it is on one."""
     if w.place_machine[place] < 0:
@@ -113,7 +111,7 @@ def release_booking(g: Given, w: Work, place: int) -> None:
     w.place_machine[place] = -1
 
 
-@nb.njit(cache=True)
+@kernel
 def place_latest(g: Given, w: Work, place: int, floor: int, limit: int) -> bool:
     """Put a placement as late as possible, ending at or before limit, starting at or after floor. False: no room."""
     centre, work = w.place_centre[place], w.place_work[place]
@@ -146,7 +144,7 @@ def place_latest(g: Given, w: Work, place: int, floor: int, limit: int) -> bool:
     return True
 
 
-@nb.njit(cache=True)
+@kernel
 def book(g: Given, w: Work, place: int, worked: int, machine: int, after: int) -> None:
     """Put a placement on a machine from so many worked seconds on."""
     centre = w.place_centre[place]
@@ -156,7 +154,7 @@ def book(g: Given, w: Work, place: int, worked: int, machine: int, after: int) -
     insert_booking(w, place, g.machine_first[centre] + machine, after)
 
 
-@nb.njit(cache=True)
+@kernel
 def place_earliest(g: Given, w: Work, place: int, ready: int, only_machine: int) -> bool:
     """Put a placement as early as possible at or after ready. False: the calendar ends before."""
     centre, work = w.place_centre[place], w.place_work[place]
@@ -191,14 +189,14 @@ def place_earliest(g: Given, w: Work, place: int, ready: int, only_machine: int)
     return True
 
 
-@nb.njit(cache=True)
+@kernel
 def release_order(g: Given, w: Work, order: int) -> None:
     """Take all operations of an order off their machines."""
     for k in range(w.order_ops[order]):
         release_booking(g, w, w.order_op[order] + k)
 
 
-@nb.njit(cache=True)
+@kernel
 def order_latest(g: Given, w: Work, order: int, need: int) -> bool:
     """Place an order just in time: as late as possible, finished at need. False (and unplaced): no room since now.
 
@@ -220,7 +218,7 @@ def order_latest(g: Given, w: Work, order: int, need: int) -> bool:
     return True
 
 
-@nb.njit(cache=True)
+@kernel
 def place_free(g: Given, w: Work, place: int, limit: int) -> None:
     """Unconstrained: end at limit by the calendar, whatever else is on the centre; before the calendar begins and after
     it ends, time counts round the clock."""
@@ -235,7 +233,7 @@ def place_free(g: Given, w: Work, place: int, limit: int) -> None:
     w.place_start[place], w.place_end[place] = start, end
 
 
-@nb.njit(cache=True)
+@kernel
 def order_earliest(g: Given, w: Work, order: int) -> bool:
     """Place an order as early as its material, its machines and now allow. False: never."""
     at = g.numbers[0]

@@ -310,13 +310,15 @@ def waits_for_group(problem: Problem, ready: Column, outcomes: Outcomes) -> Colu
     """Reason rows for late demands that would have been ready before the last of their group."""
     demands = problem.demands
     rows: list[list[int]] = []
-    for demand in np.flatnonzero((outcomes.late_s > 0) & (demands.group >= 0)).tolist():
+    for demand in np.flatnonzero(((outcomes.late_s > 0) | (outcomes.short > 0)) & (demands.group >= 0)).tolist():
         members = np.flatnonzero((demands.group == demands.group[demand]) & (outcomes.delivered > 0))
+        if members.size == 0:
+            continue
         last = int(members[np.argmax(ready[members])])
         wait = int(ready[last] - ready[demand])
         if wait > 0:
             rows.append([demand, ReasonKind.DELIVERED_TOGETHER, int(demands.item[last]), NONE, NONE, wait,
-                         int(ready[demand]), int(ready[last]), int(outcomes.delivered[demand])])
+                         int(ready[demand]), int(ready[last]), int(demands.quantity[demand])])
     return np.array(rows, np.int64).reshape(-1, 9)
 
 

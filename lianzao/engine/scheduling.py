@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from lianzao.engine.arithmetic import NEVER_S, down_to, times_ratio, up_to
+from lianzao.engine.arithmetic import kernel, NEVER_S, down_to, times_ratio, up_to
 from lianzao.engine.netting import BUY, DEMAND, ORDER, add_requirement, net_item, run_seconds, soonest
 from lianzao.engine.placing import first_fit, order_earliest, order_latest
 from lianzao.engine.state import Given, Work
@@ -59,7 +59,7 @@ def clear(g: Given, w: Work) -> None:
     w.tail[:] = -1
 
 
-@nb.njit(cache=True)
+@kernel
 def add_placement(w: Work, order: int, centre: int, work: int, wait: int) -> int:
     """Room for an operation of an order, not yet on the time line."""
     row = w.count[3]
@@ -146,7 +146,7 @@ def tentative(g: Given, w: Work, first_new: int) -> None:
         explode(g, w, order)
 
 
-@nb.njit(cache=True)
+@kernel
 def place_new(g: Given, w: Work, order: int) -> None:
     """Place a new order just in time, else as early as possible; it counts as finished not before the planning fence."""
     if g.numbers[1] == 0:
@@ -158,7 +158,7 @@ def place_new(g: Given, w: Work, order: int) -> None:
     w.order_finish[order] = max(w.order_finish[order], fence)
 
 
-@nb.njit(cache=True)
+@kernel
 def explode(g: Given, w: Work, order: int) -> None:
     """Write the component needs of a new order at the starts of the operations that take them."""
     item = w.order_item[order]
@@ -231,7 +231,7 @@ def settle_order(g: Given, w: Work, order: int) -> None:
         slice_order(g, w, order)
 
 
-@nb.njit(cache=True)
+@kernel
 def ready_of(g: Given, w: Work, req: int) -> int:
     """When all of a need is there."""
     if w.req_unfilled[req] > 0:
@@ -243,21 +243,21 @@ def ready_of(g: Given, w: Work, req: int) -> int:
     return ready
 
 
-@nb.njit(cache=True)
+@kernel
 def supply_at(g: Given, w: Work, supply: int) -> int:
     """When a supply is there."""
     stocks = g.numbers[2]
     return g.supply_at[supply] if supply < stocks else w.order_finish[supply - stocks]
 
 
-@nb.njit(cache=True)
+@kernel
 def read_ready(g: Given, w: Work) -> None:
     """Write on every need when it will be met."""
     for req in range(w.count[1]):
         w.req_ready[req] = ready_of(g, w, req)
 
 
-@nb.njit(cache=True)
+@kernel
 def pieces_of(g: Given, w: Work, req: int, quantity: Column, at: Column) -> int:
     """The pieces (quantity, instant) in which a need could be met if late orders were split; returns their number.
 
@@ -284,7 +284,7 @@ def pieces_of(g: Given, w: Work, req: int, quantity: Column, at: Column) -> int:
     return number
 
 
-@nb.njit(cache=True)
+@kernel
 def add_piece(quantity: Column, at: Column, number: int, most: int, amount: int, instant: int) -> int:
     """Append a piece, or merge it with one of the same instant; returns the new number."""
     if amount <= 0 or instant >= NEVER_S:
@@ -350,7 +350,7 @@ def slice_order(g: Given, w: Work, order: int) -> None:
     w.order_profile[order], w.order_profiles[order] = start, lots
 
 
-@nb.njit(cache=True)
+@kernel
 def run_free(g: Given, w: Work, order: int, ready: int, quantity: int) -> int:
     """When a slice of an order would be finished with its material at ready and free machines."""
     at, item = ready, w.order_item[order]

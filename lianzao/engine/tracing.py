@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from lianzao.engine.arithmetic import NEVER_S
+from lianzao.engine.arithmetic import kernel, NEVER_S
 from lianzao.engine.netting import BUY
 from lianzao.engine.placing import first_fit
 from lianzao.engine.scheduling import pieces_of, supply_at
@@ -21,7 +21,7 @@ HOLD, SHORT, HORIZON, FENCE, SHIPPING = 6, 7, 8, 9, 10
 TRACED_PEGS = 4
 
 
-@nb.njit(cache=True)
+@kernel
 def add_reason(
     w: Work, demand: int, kind: int, item: int, centre: int, receipt: int, seconds: int, since: int, until: int, quantity: int
 ) -> None:
@@ -36,7 +36,7 @@ def add_reason(
     reason[5], reason[6], reason[7], reason[8] = seconds, since, until, quantity
 
 
-@nb.njit(cache=True)
+@kernel
 def add_short(g: Given, w: Work, demand: int, item: int, since: int, quantity: int) -> None:
     """An item that is short for ever; stock on hold is named first."""
     if g.held[item] > 0:
@@ -63,7 +63,7 @@ def trace_slices(g: Given, w: Work, slice_demand: Column) -> None:
             peg = w.peg_next[peg]
 
 
-@nb.njit(cache=True)
+@kernel
 def trace_supply(g: Given, w: Work, demand: int, supply: int, need: int, quantity: int, stocks: int) -> None:
     """Follow one late supply back to the facts that make it late."""
     now, receipts = g.numbers[0], g.numbers[3]
@@ -97,20 +97,20 @@ def trace_supply(g: Given, w: Work, demand: int, supply: int, need: int, quantit
         supply = latest_supply(g, w, req)
 
 
-@nb.njit(cache=True)
+@kernel
 def is_plain(g: Given, w: Work, order: int) -> bool:
     """True for an open receipt that comes at its own date: no operations, and no material later than that."""
     return w.order_ops[order] == 0 and w.order_finish[order] <= g.supply_at[g.numbers[2] + order]
 
 
-@nb.njit(cache=True)
+@kernel
 def add_hold(g: Given, w: Work, demand: int, item: int, since: int, until: int, quantity: int) -> None:
     """Stock of the item on hold would have helped."""
     if g.held[item] > 0:
         add_reason(w, demand, HOLD, item, -1, -1, until - since, since, until, quantity)
 
 
-@nb.njit(cache=True)
+@kernel
 def never_met(w: Work, order: int) -> int:
     """The need of an order that is never met; count[1] (one past the last) when the calendar is what ends."""
     for req in range(w.order_requirement[order], w.order_requirement[order] + w.order_requirements[order]):
@@ -119,7 +119,7 @@ def never_met(w: Work, order: int) -> int:
     return w.count[1]
 
 
-@nb.njit(cache=True)
+@kernel
 def closed_centre(w: Work, order: int) -> int:
     """The centre at which an order found no working time."""
     for k in range(w.order_ops[order]):
@@ -129,7 +129,7 @@ def closed_centre(w: Work, order: int) -> int:
     return -1
 
 
-@nb.njit(cache=True)
+@kernel
 def latest_supply(g: Given, w: Work, req: int) -> int:
     """The supply a need waits for longest."""
     best, best_at, peg = -1, -NEVER_S, w.req_peg[req]
@@ -141,7 +141,7 @@ def latest_supply(g: Given, w: Work, req: int) -> int:
     return best
 
 
-@nb.njit(cache=True)
+@kernel
 def binding_need(g: Given, w: Work, demand: int, order: int, quantity: int) -> int:
     """Note what making the order took, and return the material it waited for (-1: it started at now)."""
     now, item = g.numbers[0], w.order_item[order]
@@ -179,7 +179,7 @@ def binding_need(g: Given, w: Work, demand: int, order: int, quantity: int) -> i
     return best
 
 
-@nb.njit(cache=True)
+@kernel
 def committed(g: Given, order: int) -> int:
     """The open work order behind an order, -1 for a new one."""
     return order if order < g.numbers[3] else -1

@@ -75,18 +75,28 @@ def test_same_problem_same_plan_also_through_bytes(seed: int) -> None:
 def beside(one: Problem, other: Problem) -> Problem:
     """Two plants that share nothing, in one problem."""
     items, centres, receipts = len(one.items), len(one.centres), len(one.receipts)
+
     def moved(table: Table, **by: int) -> Table:
         columns = table.columns()
-        return table.with_columns(**{
-            name: np.where(columns[name] >= 0, columns[name] + shift, columns[name]) for name, shift in by.items()})
+        return table.with_columns(
+            **{name: np.where(columns[name] >= 0, columns[name] + shift, columns[name]) for name, shift in by.items()}
+        )
 
     shifts: dict[str, dict[str, int]] = {
-        "items": {}, "demands": {"item": items, "group": 1}, "bom": {"parent": items, "component": items},
-        "routing": {"item": items, "centre": centres}, "centres": {}, "hours": {"centre": centres},
-        "stock": {"item": items}, "receipts": {"item": items},
+        "items": {},
+        "demands": {"item": items, "group": 1},
+        "bom": {"parent": items, "component": items},
+        "routing": {"item": items, "centre": centres},
+        "centres": {},
+        "hours": {"centre": centres},
+        "stock": {"item": items},
+        "receipts": {"item": items},
         "receipt_operations": {"receipt": receipts, "centre": centres},
-        "receipt_requirements": {"receipt": receipts, "item": items}}
-    return replace(one, **{name: getattr(one, name).joined(moved(getattr(other, name), **by)) for name, by in shifts.items()})
+        "receipt_requirements": {"receipt": receipts, "item": items},
+    }
+    return replace(
+        one, **{name: getattr(one, name).joined(moved(getattr(other, name), **by)) for name, by in shifts.items()}
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -100,8 +110,11 @@ def test_partial_replanning_equals_planning_anew(seed: int, other: int, days: in
     supplies = [len(expected) - 1] if len(small(other).receipts) else []
     for row in supplies:
         expected[row] += 3 * DAY
-    changed = replace(problem, demands=problem.demands.with_columns(due_s=due),
-                      receipts=problem.receipts.with_columns(expected_s=expected))
+    changed = replace(
+        problem,
+        demands=problem.demands.with_columns(due_s=due),
+        receipts=problem.receipts.with_columns(expected_s=expected),
+    )
     partial = replan(changed, plan, supplies=supplies, demands=[len(due) - 1])
     full = solve(changed)
     assert different(partial, full) == []
@@ -112,8 +125,11 @@ def test_partial_replanning_equals_planning_anew(seed: int, other: int, days: in
 
 
 def test_difference_says_who_got_later_and_by_how_much() -> None:
-    problem = Problem(NOW, Items.of(kind=[ItemKind.BUY], step=MICRO, lead_time_s=5 * DAY),
-                      Demands.of(item=[0, 0], quantity=MICRO, due_s=[NOW + 6 * DAY, NOW + 9 * DAY]))
+    problem = Problem(
+        NOW,
+        Items.of(kind=[ItemKind.BUY], step=MICRO, lead_time_s=5 * DAY),
+        Demands.of(item=[0, 0], quantity=MICRO, due_s=[NOW + 6 * DAY, NOW + 9 * DAY]),
+    )
     old = solve(problem)
     new = solve(replace(problem, items=problem.items.with_columns(lead_time_s=8 * DAY)))
     change = difference(old, new)
@@ -122,25 +138,36 @@ def test_difference_says_who_got_later_and_by_how_much() -> None:
 
 
 def test_promise_gives_the_lead_time_and_its_reason() -> None:
-    problem = Problem(NOW, Items.of(kind=[ItemKind.MAKE, ItemKind.BUY], step=MICRO, lead_time_s=[DAY, 5 * DAY]),
-                      bom=Bom.of(parent=[0], component=[1], quantity=2 * MICRO))
+    problem = Problem(
+        NOW,
+        Items.of(kind=[ItemKind.MAKE, ItemKind.BUY], step=MICRO, lead_time_s=[DAY, 5 * DAY]),
+        bom=Bom.of(parent=[0], component=[1], quantity=2 * MICRO),
+    )
     answer = promise(problem, solve(problem), 0, 3 * MICRO, NOW + DAY)
     assert (answer.projected_s, answer.on_time, answer.hurts) == (NOW + 6 * DAY, False, ())
-    assert [row["kind"] for row in answer.reasons.rows()] == [ReasonKind.PURCHASING_LEAD_TIME, ReasonKind.MANUFACTURING_LEAD_TIME]
+    assert [row["kind"] for row in answer.reasons.rows()] == [
+        ReasonKind.PURCHASING_LEAD_TIME,
+        ReasonKind.MANUFACTURING_LEAD_TIME,
+    ]
     assert answer.plan.proposals.quantity.tolist() == [3 * MICRO, 6 * MICRO]
 
 
 def test_a_circle_is_refused_by_name() -> None:
-    problem = Problem(NOW, Items.of(kind=[ItemKind.MAKE] * 3), bom=Bom.of(parent=[1, 2], component=[2, 1], quantity=MICRO))
+    problem = Problem(
+        NOW, Items.of(kind=[ItemKind.MAKE] * 3), bom=Bom.of(parent=[1, 2], component=[2, 1], quantity=MICRO)
+    )
     with pytest.raises(ProblemError) as refused:
         solve(problem)
     assert (refused.value.code, refused.value.facts["item"]) == ("bom_circle", 1)
 
 
 def test_an_explosion_that_does_not_fit_is_refused_by_name() -> None:
-    problem = Problem(NOW, Items.of(kind=[ItemKind.MAKE, ItemKind.BUY]),
-                      Demands.of(item=[0], quantity=10**15, due_s=NOW + DAY),
-                      bom=Bom.of(parent=[0], component=[1], quantity=10**12))
+    problem = Problem(
+        NOW,
+        Items.of(kind=[ItemKind.MAKE, ItemKind.BUY]),
+        Demands.of(item=[0], quantity=10**15, due_s=NOW + DAY),
+        bom=Bom.of(parent=[0], component=[1], quantity=10**12),
+    )
     with pytest.raises(ProblemError) as refused:
         solve(problem)
     assert (refused.value.code, refused.value.facts["item"]) == ("quantity_too_large", 0)
