@@ -1,0 +1,550 @@
+"""One origin: a small reverse proxy before the processes. `/live` goes to the live process, all else to the web.
+
+HTTP/1.1, keep-alive on both sides; bodies stream both ways, a slow reader slows the sender, nothing is collected.
+It says who really called (X-Forwarded-For and -Proto, replacing what the caller claims), answers 502 or 503 while a
+process restarts, and at SIGTERM lets running requests end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import ssl as tls
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from project.framing import (
+    Answer,
+    ChunkedBody,
+    ClosingBody,
+    LengthBody,
+    Refused,
+    Request,
+    read_answer,
+    read_request,
+    take_head,
+)
+
+log = logging.getLogger("lianzao.front")
+
+BODY_LIMIT = 64 * 1024 * 1024
+HIGH_WATER = 256 * 1024
+HEAD_S = 15.0
+BODY_S = 60.0
+IDLE_S = 75.0
+UPSTREAM_IDLE_S = 30.0
+ANSWER_S = 150.0  # a statement may take 120 s
+STALLED_S = 60.0
+LINGER_S = 2.0
+PATIENCE_S = 1.0  # how long a request waits for a process that is just restarting
+REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+REASONS = {
+    400: "Bad Request",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    417: "Expectation Failed",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
+}
+SENTENCES = {
+    408: ("请求没有按时收完。", "The request did not arrive in time."),
+    413: ("请求内容太大。", "The request is too large."),
+    502: ("处理请求的进程中途停止了, 请重试。", "The process that handled the request stopped: please try again."),
+    503: ("系统正在重新启动, 请稍候再试。", "The system is restarting: please try again in a moment."),
+    504: ("系统没有按时回答。", "The system did not answer in time."),
+}
+REFUSED = ("请求格式不正确, 已被拒绝。", "The request is malformed and was refused.")
+
+
+@dataclass
+class Upstream:
+    """One kind of process behind: its Unix socket (or host and port), and the connections kept open to it."""
+
+    name: str
+    address: str | tuple[str, int]
+    idle: list[Line] = field(default_factory=list)
+
+    async def connect(self, loop: asyncio.AbstractEventLoop) -> Line:
+        """A new connection, waiting a moment for a process that is just starting. Raises OSError."""
+        until = loop.time() + PATIENCE_S
+        while True:
+            try:
+                if isinstance(self.address, str):
+                    made = await loop.create_unix_connection(lambda: Line(self), self.address)
+                else:
+                    made = await loop.create_connection(lambda: Line(self), *self.address)
+            except OSError:
+                if loop.time() >= until:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return made[1]
+
+
+class Line(asyncio.Protocol):
+    """A connection to a process behind."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.upstream = upstream
+        self.caller: Caller | None = None
+        self.answer: Answer | None = None
+        self.reused = False
+        self.idle_since = 0.0
+        self.buffer = bytearray()
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.caller is None:  # nobody asked
+            self.transport.abort()
+            return
+        self.buffer += data
+        try:
+            self._read(self.caller)
+        except Refused:
+            log.warning("%s answered what cannot be read", self.upstream.name)
+            self.caller.lost(self, "bad_answer")
+            self.drop()
+
+    def _read(self, caller: Caller) -> None:
+        while self.answer is None:
+            head = take_head(self.buffer)
+            if head is None:
+                return
+            answer = read_answer(head, caller.request.method if caller.request else b"GET")
+            if answer.status >= 200:
+                self.answer = answer
+                caller.answered(answer)
+            elif answer.status == 101:
+                raise Refused(502, "bad_answer")
+        body = self.answer.body
+        if body is not None:
+            piece = body.feed(self.buffer)
+            if piece:
+                caller.send_body(piece)
+        if body is None or body.done:
+            self._finish(caller)
+
+    def _finish(self, caller: Caller) -> None:
+        assert self.answer is not None
+        whole = caller.body_sent and self.answer.keep_alive and not self.buffer
+        self.caller, self.answer = None, None
+        caller.line = None
+        if whole and not self.transport.is_closing():
+            self.reused = True
+            self.idle_since = asyncio.get_running_loop().time()
+            self.transport.resume_reading()
+            self.upstream.idle.append(self)
+        else:
+            self.transport.abort()
+        caller.finished()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self in self.upstream.idle:
+            self.upstream.idle.remove(self)
+        caller, self.caller = self.caller, None
+        if caller is None:
+            return
+        if self.answer is not None and isinstance(self.answer.body, ClosingBody):
+            caller.line = None
+            caller.finished()
+            return
+        caller.lost(self, "process_stopped")
+
+    def pause_writing(self) -> None:
+        if self.caller is not None:
+            self.caller.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.caller is not None:
+            self.caller.transport.resume_reading()
+
+    def drop(self) -> None:
+        """Give the connection up."""
+        self.caller = None
+        self.transport.abort()
+
+
+class Caller(asyncio.Protocol):
+    """A connection from outside. One request at a time; what comes behind it waits in the buffer."""
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self.buffer = bytearray()
+        self.request: Request | None = None
+        self.answer: Answer | None = None
+        self.line: Line | None = None
+        self.connecting: asyncio.Task[None] | None = None
+        self.lingering = False
+        self.paused = False
+        self.body_sent = True
+        self.received = 0
+        self.deadline = 0.0
+        self.peer = ""
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+
+    # -- what comes from outside --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        self.front.callers.add(self)
+        self._by(IDLE_S)
+        if len(self.front.callers) > self.front.most_callers:
+            self.refuse(503, "too_many_connections")
+
+    def data_received(self, data: bytes) -> None:
+        if self.lingering:
+            return
+        self.buffer += data
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on with what is in the buffer."""
+        if self.lingering or self.transport.is_closing():
+            return
+        try:
+            if self.request is None:
+                if not self.buffer:
+                    return
+                head = take_head(self.buffer)
+                if head is None:
+                    if self.received == 0:
+                        self.received = 1
+                        self._by(HEAD_S)
+                    return
+                self.request = read_request(head)
+                self._begin(self.request)
+            self._pass_body()
+        except Refused as error:
+            self.refuse(error.status, error.code)
+
+    def _begin(self, request: Request) -> None:
+        self.received = 0
+        self.body_sent = request.body is None
+        if isinstance(request.body, LengthBody) and request.body.left > BODY_LIMIT:
+            raise Refused(413, "body_too_large")
+        self._by(BODY_S)
+        self._find_line(fresh=False)
+
+    def _find_line(self, fresh: bool) -> None:
+        assert self.request is not None
+        upstream = self.front.upstream_of(self.request.path)
+        while upstream.idle and not fresh:
+            line = upstream.idle.pop()
+            if not line.transport.is_closing():
+                self._take(line)
+                return
+        self.connecting = self.front.loop.create_task(self._connect(upstream))
+
+    async def _connect(self, upstream: Upstream) -> None:
+        try:
+            line = await upstream.connect(self.front.loop)
+        except OSError as error:
+            log.warning("%s cannot be reached: %s", upstream.name, error)
+            self.refuse(503, "restarting")
+            return
+        finally:
+            self.connecting = None
+        if self.lingering or self.transport.is_closing():
+            line.transport.abort()
+            return
+        self.transport.resume_reading()
+        self._take(line)
+        self.advance()
+
+    def _take(self, line: Line) -> None:
+        assert self.request is not None
+        self.line, line.caller = line, self
+        if self.paused:
+            line.transport.pause_reading()
+        line.transport.write(self._head_for(self.request))
+        self._by(ANSWER_S if self.body_sent else BODY_S)
+        if self.request.expects_continue and not self.body_sent and not self.buffer:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _head_for(self, request: Request) -> bytes:
+        lines = [request.method + b" " + request.target + b" HTTP/1.1"]
+        lines += [
+            name + b": " + value
+            for name, value in request.fields
+            if not name.startswith(b"x-forwarded-") and name not in (b"forwarded", b"x-real-ip")
+        ]
+        lines.append(b"x-forwarded-for: " + self.peer.encode("ascii", "replace"))
+        lines.append(b"x-forwarded-proto: " + (b"https" if self.front.ssl is not None else b"http"))
+        if isinstance(request.body, ChunkedBody):
+            lines.append(b"transfer-encoding: chunked")
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _pass_body(self) -> None:
+        request, line = self.request, self.line
+        if request is None:
+            return
+        if self.body_sent or line is None or request.body is None:
+            if len(self.buffer) > HIGH_WATER:
+                self.transport.pause_reading()
+            return
+        chunked = isinstance(request.body, ChunkedBody)
+        piece = request.body.feed(self.buffer)
+        self.received += len(piece)
+        if self.received > BODY_LIMIT:
+            raise Refused(413, "body_too_large")
+        if piece:
+            line.transport.write(_chunk(piece) if chunked else piece)
+            self._by(BODY_S)
+        if request.body.done:
+            if chunked:
+                line.transport.write(b"0\r\n\r\n")
+            self.body_sent = True
+            self._by(ANSWER_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.front.callers.discard(self)
+        self.request = None
+        if self.connecting is not None:
+            self.connecting.cancel()
+        if self.line is not None:
+            self.line.drop()
+            self.line = None
+        self.front.ended()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        self._by(STALLED_S)
+        if self.line is not None:
+            self.line.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        if not self.lingering:
+            self.deadline = self.front.loop.time() + IDLE_S if self.request is None else 0.0
+        if self.line is not None:
+            self.line.transport.resume_reading()
+
+    # -- what comes from behind ---------------------------------------------------------------------------------------
+
+    def answered(self, answer: Answer) -> None:
+        """The head of the answer is here."""
+        assert self.request is not None
+        self.answer = answer
+        self.deadline = 0.0
+        lines = [answer.start, *(name + b": " + value for name, value in answer.fields)]
+        if self._is_chunked():
+            lines.append(b"transfer-encoding: chunked")
+        if not self._goes_on():
+            lines.append(b"connection: close")
+        elif self.request.minor == 0:
+            lines.append(b"connection: keep-alive")
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
+
+    def _goes_on(self) -> bool:
+        """Whether another request may follow on this connection."""
+        assert self.request is not None and self.answer is not None
+        endless = self._has_no_length() and self.request.minor == 0
+        return self.request.keep_alive and self.body_sent and not endless and not self.front.stopping
+
+    def _has_no_length(self) -> bool:
+        assert self.answer is not None
+        return self.answer.body is not None and not isinstance(self.answer.body, LengthBody)
+
+    def _is_chunked(self) -> bool:
+        assert self.request is not None
+        return self._has_no_length() and self.request.minor == 1
+
+    def send_body(self, piece: bytes) -> None:
+        """A piece of the answer's body."""
+        self.transport.write(_chunk(piece) if self._is_chunked() else piece)
+
+    def finished(self) -> None:
+        """The answer is whole: close, or be ready for the next request."""
+        if self.request is None or self.answer is None:
+            return
+        if self._is_chunked():
+            self.transport.write(b"0\r\n\r\n")
+        goes_on = self._goes_on()
+        self.request, self.answer = None, None
+        self.received = 0
+        if goes_on:
+            self._by(IDLE_S)
+            self.transport.resume_reading()
+            if self.buffer:
+                self.front.loop.call_soon(self.advance)
+        elif self.body_sent:
+            self.transport.close()
+        else:
+            self._linger()
+
+    def lost(self, line: Line, code: str) -> None:
+        """The process behind went away in the middle."""
+        self.line = None
+        request = self.request
+        if request is None or self.transport.is_closing():
+            return
+        if self.answer is not None:
+            self.transport.abort()  # the caller must see that the answer is not whole
+            return
+        repeatable = request.method in REPEATABLE or request.get(b"idempotency-key")
+        if line.reused and request.body is None and repeatable and code == "process_stopped":
+            self._find_line(fresh=True)  # an idle connection that had just been closed
+            return
+        self.refuse(502, code)
+
+    # -- refusing and ending ------------------------------------------------------------------------------------------
+
+    def refuse(self, status: int, code: str) -> None:
+        """Answer with a problem and close; if an answer has begun, cut it."""
+        if self.answer is not None:
+            self.transport.abort()
+            return
+        zh, en = SENTENCES.get(status, REFUSED)
+        english = self.request is not None and self.request.get(b"accept-language").lower().startswith(b"en")
+        said = en if english else zh
+        body = json.dumps(
+            {"type": "about:blank", "title": said, "status": status, "code": code, "detail": said, "facts": {}},
+            ensure_ascii=False,
+        ).encode()
+        lines = [
+            f"HTTP/1.1 {status} {REASONS.get(status, 'Refused')}",
+            "content-type: application/problem+json",
+            f"content-length: {len(body)}",
+            "cache-control: no-store",
+            *(["retry-after: 1"] if status == 503 else []),
+            "connection: close",
+        ]
+        head_only = self.request is not None and self.request.method == b"HEAD"
+        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else body))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close, but read on for a moment: a reset would take the answer away from a caller who still sends."""
+        self.lingering = True
+        self.buffer.clear()
+        if self.line is not None:
+            self.line.drop()
+            self.line = None
+        self.request = None
+        self._by(LINGER_S)
+        if self.transport.can_write_eof():
+            self.transport.resume_reading()
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def overdue(self, now: float) -> None:
+        """Look whether the time is up."""
+        if not self.deadline or now < self.deadline:
+            return
+        self.deadline = 0.0
+        if self.lingering or self.paused or (self.request is None and not self.received):
+            self.transport.abort()
+        elif self.request is None or not self.body_sent:
+            self.refuse(408, "too_slow")
+        else:
+            self.refuse(504, "no_answer")
+
+    def _by(self, seconds: float) -> None:
+        self.deadline = self.front.loop.time() + seconds
+
+
+def _chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+class Front:
+    """The proxy. `routes` are path beginnings with the process they lead to; the rest goes to `web`."""
+
+    def __init__(
+        self, web: Upstream, routes: dict[bytes, Upstream] | None = None, *, ssl: tls.SSLContext | None = None
+    ) -> None:
+        self.web = web
+        self.routes = routes or {}
+        self.ssl = ssl
+        self.callers: set[Caller] = set()
+        self.stopping = False
+        self.most_callers = 4000
+        self.loop: asyncio.AbstractEventLoop = cast(asyncio.AbstractEventLoop, None)
+        self._servers: list[asyncio.Server] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._quiet: asyncio.Event | None = None
+
+    def upstream_of(self, path: bytes) -> Upstream:
+        """Which process answers for a path."""
+        for beginning, upstream in self.routes.items():
+            if path == beginning or path.startswith(beginning + b"/"):
+                return upstream
+        return self.web
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Begin to listen on sockets that are bound already."""
+        self.loop = asyncio.get_running_loop()
+        self._quiet = asyncio.Event()
+        self.most_callers = room_for_callers()
+        for each in sockets:
+            each.setblocking(False)
+            self._servers.append(
+                await self.loop.create_server(lambda: Caller(self), sock=each, ssl=self.ssl, backlog=1024)
+            )
+        self._watch = self.loop.create_task(self._watch_time())
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Take no more callers, let running requests end (streams are cut), then close everything."""
+        self.stopping = True
+        for server in self._servers:
+            server.close()
+        for caller in list(self.callers):
+            if caller.request is None or (caller.answer is not None and caller.answer.streams):
+                caller.transport.close()
+        assert self._quiet is not None
+        self.ended()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), grace)
+        for caller in list(self.callers):
+            caller.transport.abort()
+        for upstream in (self.web, *self.routes.values()):
+            for line in list(upstream.idle):
+                line.transport.abort()
+        if self._watch is not None:
+            self._watch.cancel()
+        await asyncio.sleep(0)
+
+    def ended(self) -> None:
+        """A request or a connection has ended."""
+        if self.stopping and not self.callers and self._quiet is not None:
+            self._quiet.set()
+
+    async def _watch_time(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = self.loop.time()
+            for caller in list(self.callers):
+                caller.overdue(now)
+            for upstream in (self.web, *self.routes.values()):
+                for line in [each for each in upstream.idle if now - each.idle_since > UPSTREAM_IDLE_S]:
+                    upstream.idle.remove(line)
+                    line.transport.abort()
+
+
+def room_for_callers() -> int:
+    """How many callers there are file descriptors for, after asking for as many as we may have."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65536) if hard != resource.RLIM_INFINITY else 65536
+    if soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return max(64, (soft - 100) // 2)
