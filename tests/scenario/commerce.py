@@ -1,4 +1,4 @@
-"""A small trading plant for the stories of sales, procurement, quality and logistics: one site, three items, partners."""
+"""A small trading plant for the stories of commerce: one site, three items, suppliers, customers, a carrier."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ class Trade:
 
     def make(self, kind: str, **body: Any) -> Any:
         room, _, entity = kind.partition(".")
-        plain = {name: str(getattr(value, "id", value)) if hasattr(value, "id") else value for name, value in body.items()}
+        plain = {
+            name: str(getattr(value, "id", value)) if hasattr(value, "id") else value for name, value in body.items()
+        }
         return run(self.by, f"{room}.create_{entity}", plain)
 
     def location(self, code: str, kind: str) -> Location:

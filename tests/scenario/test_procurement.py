@@ -1,4 +1,4 @@
-"""Stories of buying: from the wish to the goods on hold for their inspection, with everything that goes wrong between."""
+"""Stories of buying: from the wish to the goods on hold for their inspection, and all that goes wrong between."""
 
 from __future__ import annotations
 
@@ -66,10 +66,12 @@ def test_the_whole_way_from_the_wish_to_the_goods(trade: Trade) -> None:
     assert trade.news("PurchaseOrderSent")[0]["partner_ids"] == [str(trade.mill.id)]
 
     # The mill can bring 50 of the first 80 on the day, and splits.
-    mill = trade.partner(trade.mill, "procurement.confirm_schedule", "procurement.announce_shipment", "procurement.change_eta")
+    mill = trade.partner(
+        trade.mill, "procurement.confirm_schedule", "procurement.announce_shipment", "procurement.change_eta"
+    )
     early, late = trade.schedule(order)
     procurement.confirm_schedule(mill, schedule_line=early.id, confirmed_on=day(12), quantity=D(50))
-    early, rest, late = sorted(trade.schedule(order), key=lambda each: (each.required_on, each.sequence))
+    early, rest, _ = sorted(trade.schedule(order), key=lambda each: (each.required_on, each.sequence))
     assert (early.quantity, early.status, early.confirmed_on) == (50, "confirmed", day(12))
     assert (rest.quantity, rest.status, rest.expected_on, rest.confirmed_on) == (30, "open", day(12), None)
     assert trade.news("ArrivalDelayed") == []
@@ -108,7 +110,10 @@ def test_the_whole_way_from_the_wish_to_the_goods(trade: Trade) -> None:
     receipt = procurement.receive_goods(trade.by, asn=queries.asn_by_number(asn.number))
     assert isinstance(receipt, GoodsReceipt)
     rows = list(receipt.lines.order_by("sequence"))
-    assert [(row.quantity, row.lot.number, row.lot.supplier_lot) for row in rows] == [(20, "H-1", "H-1"), (30, "H-2", "H-2")]
+    assert [(row.quantity, row.lot.number, row.lot.supplier_lot) for row in rows] == [
+        (20, "H-1", "H-1"),
+        (30, "H-2", "H-2"),
+    ]
     assert rows[0].lot.expires_on == day(31)
     assert {row.lot.status for row in rows} == {"held"}  # to be inspected
     stock = on_hand(trade.site_id, [trade.steel.id])[trade.steel.id]
@@ -205,7 +210,9 @@ def test_more_than_ordered_only_within_the_agreed_excess(trade: Trade) -> None:
     order = trade.buy("100", day(10))
     (line,) = trade.schedule(order)
     with pytest.raises(RuleBroken, match="received_too_much"):
-        procurement.receive_goods(trade.by, purchase_order=order, lines=[ReceivedLine(D("105.001"), schedule_line=line)])
+        procurement.receive_goods(
+            trade.by, purchase_order=order, lines=[ReceivedLine(D("105.001"), schedule_line=line)]
+        )
     assert on_hand(trade.site_id, [trade.steel.id])[trade.steel.id].held == 0
     procurement.receive_goods(trade.by, purchase_order=order.id, lines=[ReceivedLine(D(105), schedule_line=line)])
     assert on_hand(trade.site_id, [trade.steel.id])[trade.steel.id].held == 105
@@ -390,4 +397,4 @@ def test_a_wish_must_be_possible(trade: Trade) -> None:
     with pytest.raises(Conflict, match="wrong_status"):
         procurement.order_requisitions(trade.by, requisitions=[wish.id], supplier=trade.mill)
     procurement.reject_requisition(trade.by, requisition=wish.id, why="enough of them")
-    assert NOW == clock.now()
+    assert clock.now() == NOW
