@@ -133,7 +133,7 @@ WHERE change.quantity < 0 AND taken.item_id IS NULL
 
 ON_HAND_AT = """
 SELECT coalesce(sum(b.quantity), 0) FROM inventory_balance b
-WHERE b.item_id = %s AND b.location_id = %s AND b.lot_id IS NOT DISTINCT FROM %s
+WHERE b.item_id = %s AND b.location_id = %s AND b.lot_id IS NOT DISTINCT FROM %s::uuid
 """
 
 SERIALS_TWICE = """

@@ -44,7 +44,7 @@ ON_HAND = f"""
 WITH stock AS ({_STOCK} AND (%(items)s::uuid[] IS NULL OR b.item_id = ANY(%(items)s::uuid[]))),
      pending AS (
     SELECT p.item_id, sum(p.quantity) AS quantity FROM inventory_pending_move p
-    WHERE p.site_id = %(site)s AND p.status = 'pending' AND (p.expires_at IS NULL OR p.expires_at > %(at)s)
+    WHERE p.site_id = %(site)s AND p.status = 'pending' AND (p.expires_at IS NULL OR p.expires_at > %(at)s::timestamptz)
       AND (%(items)s::uuid[] IS NULL OR p.item_id = ANY(%(items)s::uuid[]))
     GROUP BY p.item_id
 ), total AS (
@@ -129,8 +129,8 @@ SELECT b.item_id, b.lot_id, coalesce(l.number, ''), b.location_id, a.code, l.exp
        b.quantity - coalesce((
            SELECT sum(p.quantity) FROM inventory_pending_move p
            WHERE p.item_id = b.item_id AND p.source_id = b.location_id AND p.lot_id = b.lot_id AND p.status = 'pending'
-             AND p.reason <> 'uncovered' AND p.cause_id IS DISTINCT FROM %(mine)s
-             AND (p.expires_at IS NULL OR p.expires_at > %(at)s)), 0),
+             AND p.reason <> 'uncovered' AND p.cause_id IS DISTINCT FROM %(mine)s::uuid
+             AND (p.expires_at IS NULL OR p.expires_at > %(at)s::timestamptz)), 0),
        coalesce(array_position(%(locations)s::uuid[], b.location_id), 0)
 FROM inventory_balance b
 JOIN plant_location a ON a.id = b.location_id
@@ -146,7 +146,7 @@ WHERE b.site_id = %(site)s AND b.item_id = ANY(%(items)s::uuid[]) AND b.quantity
 POOLED = """
 SELECT p.item_id, p.source_id, sum(p.quantity) FROM inventory_pending_move p
 WHERE p.item_id = ANY(%(items)s::uuid[]) AND p.site_id = %(site)s AND p.status = 'pending' AND p.reason <> 'uncovered'
-  AND p.lot_id IS NULL AND p.cause_id IS DISTINCT FROM %(mine)s AND (p.expires_at IS NULL OR p.expires_at > %(at)s)
+  AND p.lot_id IS NULL AND p.cause_id IS DISTINCT FROM %(mine)s::uuid AND (p.expires_at IS NULL OR p.expires_at > %(at)s::timestamptz)
 GROUP BY p.item_id, p.source_id
 """
 

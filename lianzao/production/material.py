@@ -157,7 +157,7 @@ def _picks(
 
 ADD_ISSUED = """
 UPDATE production_work_order_material m
-SET issued_quantity = m.issued_quantity + u.quantity, version = m.version + 1, updated_at = %s, updated_by = %s
+SET issued_quantity = m.issued_quantity + u.quantity, version = m.version + 1, updated_at = %s, updated_by = %s::uuid
 FROM unnest(%s::uuid[], %s::numeric[]) AS u(id, quantity)
 WHERE m.id = u.id
 RETURNING m.id, m.issued_quantity - u.quantity, m.issued_quantity
@@ -176,7 +176,7 @@ SELECT coalesce(sum(CASE WHEN t.location_kind = 'production' THEN m.quantity ELS
 FROM inventory_move m
 JOIN plant_location s ON s.id = m.source_id
 JOIN plant_location t ON t.id = m.target_id
-WHERE m.cause_id = %s AND m.item_id = %s AND m.lot_id IS NOT DISTINCT FROM %s
+WHERE m.cause_id = %s AND m.item_id = %s AND m.lot_id IS NOT DISTINCT FROM %s::uuid
   AND 'production' IN (s.location_kind, t.location_kind)
 """
 

@@ -247,7 +247,7 @@ class OperationTime:
 SET_TIMES = """
 UPDATE production_work_order_operation o
 SET planned_start_at = u.starts_at, planned_finish_at = u.ends_at, machine_id = coalesce(u.machine_id, o.machine_id),
-    pinned = o.pinned OR u.pinned, version = o.version + 1, updated_at = %s, updated_by = %s
+    pinned = o.pinned OR u.pinned, version = o.version + 1, updated_at = %s, updated_by = %s::uuid
 FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::boolean[])
      AS u(id, starts_at, ends_at, machine_id, pinned)
 JOIN production_work_order_operation q ON q.id = u.id
@@ -259,7 +259,7 @@ RETURNING o.work_order_id, o.id
 SET_SPANS = """
 UPDATE production_work_order w
 SET planned_start_at = span.starts_at, planned_finish_at = span.ends_at, version = w.version + 1, updated_at = %s,
-    updated_by = %s
+    updated_by = %s::uuid
 FROM (SELECT work_order_id, min(planned_start_at) AS starts_at, max(planned_finish_at) AS ends_at
       FROM production_work_order_operation WHERE work_order_id = ANY(%s::uuid[]) GROUP BY work_order_id) span
 WHERE w.id = span.work_order_id

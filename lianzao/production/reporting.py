@@ -65,32 +65,32 @@ RECORD = """
 WITH operation AS (
     UPDATE production_work_order_operation o
     SET good_quantity = o.good_quantity + u.good, scrap_quantity = o.scrap_quantity + u.scrap,
-        rework_quantity = o.rework_quantity + u.rework, started_at = coalesce(o.started_at, %(happened_at)s),
-        finished_at = CASE WHEN u.finished THEN %(happened_at)s END,
+        rework_quantity = o.rework_quantity + u.rework, started_at = coalesce(o.started_at, %(happened_at)s::timestamptz),
+        finished_at = CASE WHEN u.finished THEN %(happened_at)s::timestamptz END,
         status = CASE WHEN u.finished THEN 'finished' ELSE 'started' END,
-        version = o.version + 1, updated_at = %(now)s, updated_by = %(by)s
+        version = o.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
     FROM unnest(%(operations)s::uuid[], %(good)s::numeric[], %(scrap)s::numeric[], %(rework)s::numeric[],
                 %(finished)s::boolean[]) AS u(id, good, scrap, rework, finished)
     WHERE o.id = u.id
 ), material AS (
     UPDATE production_work_order_material m
     SET issued_quantity = m.issued_quantity + u.used, required_quantity = u.required, version = m.version + 1,
-        updated_at = %(now)s, updated_by = %(by)s
+        updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
     FROM unnest(%(materials)s::uuid[], %(used)s::numeric[], %(required)s::numeric[]) AS u(id, used, required)
     WHERE m.id = u.id
 ), work_order AS (
     UPDATE production_work_order w
     SET good_quantity = w.good_quantity + %(made)s::numeric, scrap_quantity = w.scrap_quantity + %(lost)s::numeric,
-        status = %(status)s, started_at = coalesce(w.started_at, %(happened_at)s),
-        completed_at = CASE WHEN %(status)s = 'completed' THEN %(happened_at)s::timestamptz END,
-        lot_id = coalesce(w.lot_id, %(lot)s::uuid), version = w.version + 1, updated_at = %(now)s, updated_by = %(by)s
-    WHERE w.id = %(work_order)s
+        status = %(status)s::text, started_at = coalesce(w.started_at, %(happened_at)s::timestamptz),
+        completed_at = CASE WHEN %(status)s::text = 'completed' THEN %(happened_at)s::timestamptz END,
+        lot_id = coalesce(w.lot_id, %(lot)s::uuid), version = w.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
+    WHERE w.id = %(work_order)s::uuid
 )
 INSERT INTO production_operation_report (id, version, created_at, created_by, updated_at, updated_by, owner_system,
     work_order_id, operation_id, good, scrap, rework, scrap_reason_id, person_id, station_id, happened_at, recorded_at,
     order_id, lots, used, note, reversed_at)
-VALUES (%(id)s, 1, %(now)s, %(by)s, %(now)s, %(by)s, %(owner)s, %(work_order)s, %(operation)s, %(report_good)s,
-    %(report_scrap)s, %(report_rework)s, %(scrap_reason)s, %(person)s, %(station)s, %(happened_at)s, clock_timestamp(),
+VALUES (%(id)s, 1, %(now)s::timestamptz, %(by)s::uuid, %(now)s::timestamptz, %(by)s::uuid, %(owner)s, %(work_order)s::uuid, %(operation)s, %(report_good)s,
+    %(report_scrap)s, %(report_rework)s, %(scrap_reason)s::uuid, %(person)s::uuid, %(station)s::uuid, %(happened_at)s::timestamptz, clock_timestamp(),
     %(order)s, %(lots)s::uuid[], %(used_json)s::jsonb, %(note)s, NULL)
 """
 
@@ -441,21 +441,21 @@ WITH operation AS (
     UPDATE production_work_order_operation o
     SET good_quantity = o.good_quantity - u.good, scrap_quantity = o.scrap_quantity - u.scrap,
         rework_quantity = o.rework_quantity - u.rework, finished_at = NULL, status = u.status, version = o.version + 1,
-        updated_at = %(now)s, updated_by = %(by)s
+        updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
     FROM unnest(%(operations)s::uuid[], %(good)s::numeric[], %(scrap)s::numeric[], %(rework)s::numeric[],
                 %(statuses)s::text[]) AS u(id, good, scrap, rework, status)
     WHERE o.id = u.id
 ), material AS (
     UPDATE production_work_order_material m
     SET issued_quantity = greatest(m.issued_quantity - u.used, 0), required_quantity = u.required,
-        version = m.version + 1, updated_at = %(now)s, updated_by = %(by)s
+        version = m.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
     FROM unnest(%(materials)s::uuid[], %(used)s::numeric[], %(required)s::numeric[]) AS u(id, used, required)
     WHERE m.id = u.id
 )
 UPDATE production_work_order w
 SET good_quantity = w.good_quantity - %(made)s::numeric, scrap_quantity = w.scrap_quantity - %(lost)s::numeric,
-    status = %(status)s, completed_at = NULL, version = w.version + 1, updated_at = %(now)s, updated_by = %(by)s
-WHERE w.id = %(work_order)s
+    status = %(status)s::text, completed_at = NULL, version = w.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
+WHERE w.id = %(work_order)s::uuid
 """
 
 

@@ -168,7 +168,7 @@ class Floor:
         assert rebuild_balances() == []
         sums = query(
             "SELECT item_id, sum(quantity) FROM (SELECT item_id, quantity FROM inventory_move"
-            " UNION ALL SELECT item_id, -quantity FROM inventory_move) all_places GROUP BY item_id HAVING sum(quantity) <> 0"
+            " UNION ALL SELECT item_id, -quantity FROM inventory_move) ends GROUP BY item_id HAVING sum(quantity) <> 0"
         )
         assert sums == []
         assert query("SELECT 1 FROM inventory_balance WHERE quantity < 0") == []

@@ -145,9 +145,9 @@ def test_moves_cannot_be_edited_removed_or_truncated(floor: Floor) -> None:
         "DELETE FROM inventory_move",
         "TRUNCATE inventory_move",
     ):
-        with pytest.raises(DatabaseError, match=r"append-only|permission denied"), transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
+        refused = pytest.raises(DatabaseError, match=r"append-only|permission denied")
+        with refused, transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql)
     assert Move.objects.get().quantity == 5
 
 
