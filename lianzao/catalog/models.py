@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -62,6 +63,9 @@ class Tracking(models.TextChoices):
 class Item(Master):
     """A good. All its quantities are in `base_unit`; `step` is the smallest quantity that exists of it."""
 
+    base_unit_id: UUID
+    group_id: UUID | None
+
     group = models.ForeignKey(ItemGroup, null=True, blank=True, on_delete=models.PROTECT, related_name="items")
     base_unit = models.ForeignKey(Unit, on_delete=models.PROTECT, related_name="items")
     supply = ChoiceField(Supply, default=Supply.BUY)
@@ -100,6 +104,9 @@ class UnitConversion(Entity):
     """One `from_unit` is `factor` `to_unit`: of one item, or in general if no item is named."""
 
     locks = False
+    item_id: UUID | None
+    from_unit_id: UUID
+    to_unit_id: UUID
 
     item = models.ForeignKey(Item, null=True, blank=True, on_delete=models.CASCADE, related_name="conversions")
     from_unit = models.ForeignKey(Unit, on_delete=models.PROTECT, related_name="+")
@@ -137,6 +144,7 @@ class ItemSite(Part):
     """
 
     locks = False
+    item_id: UUID
     #: Plain ids whose records have a code all the same: plant is a sibling, so there is no foreign key.
     REFERENCES = {"store_location_id": "plant.location"}
 

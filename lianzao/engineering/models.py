@@ -26,6 +26,7 @@ class Revision(Approvable, Entity):
     """
 
     locks = True
+    item_id: UUID
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="%(class)ss")
     revision = models.CharField(max_length=20)
@@ -69,6 +70,8 @@ class Revision(Approvable, Entity):
 class Bom(Revision):
     """A bill of materials: what `base_quantity` of an item consists of."""
 
+    lines: models.Manager[BomLine]
+
     base_quantity = QuantityField(default=Decimal(1))
 
     class Meta(Revision.Meta):
@@ -102,6 +105,8 @@ class BomLine(Part):
     """
 
     locks = False
+    bom_id: UUID
+    component_id: UUID
 
     bom = models.ForeignKey(Bom, on_delete=models.CASCADE, related_name="lines")
     position = models.PositiveIntegerField()
@@ -151,6 +156,8 @@ class BomLine(Part):
 class Routing(Revision):
     """The operations by which an item is made."""
 
+    operations: models.Manager[RoutingOperation]
+
     class Meta(Revision.Meta):
         db_table = "engineering_routing"
 
@@ -176,6 +183,8 @@ class RoutingOperation(Part):
     """
 
     locks = False
+    routing_id: UUID
+    work_center_id: UUID
 
     routing = models.ForeignKey(Routing, on_delete=models.CASCADE, related_name="operations")
     sequence = models.PositiveIntegerField()

@@ -45,6 +45,8 @@ class Area(Master):
 class Location(Master):
     """Where goods can be. Virtual locations are made with the site, one of each kind."""
 
+    parent_id: UUID | None
+
     site_id = SiteField()
     location_kind = ChoiceField(LocationKind, default=LocationKind.STORE)
     area = models.ForeignKey(Area, null=True, blank=True, on_delete=models.PROTECT, related_name="locations")
@@ -88,6 +90,7 @@ class Shift(Part):
     """A shift of a weekday (0 = Monday) by the clock on the wall; one not ending later ends on the next day."""
 
     locks = False
+    calendar_id: UUID
 
     calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, related_name="shifts")
     weekday = models.PositiveSmallIntegerField()
@@ -171,6 +174,9 @@ class CalendarException(Part):
     """A stretch of time that is closed, or worked extra, for a calendar, a work center or a machine (exactly one)."""
 
     locks = False
+    calendar_id: UUID | None
+    work_center_id: UUID | None
+    machine_id: UUID | None
 
     calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=models.CASCADE, related_name="exceptions")
     work_center = models.ForeignKey(

@@ -232,7 +232,7 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "indexes": [
-                    django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="catalog_unit_words")
+                    django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="catalo_unit_words")
                 ],
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("decimals__lte", 6)), name="catalog_unit_six_decimals")
@@ -288,7 +288,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="itemgroup",
-            index=django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="catalog_itemgroup_words"),
+            index=django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="catalo_itemgroup_words"),
         ),
         migrations.AddIndex(
             model_name="itemsite",
@@ -314,7 +314,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="item",
-            index=django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="catalog_item_words"),
+            index=django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="catalo_item_words"),
         ),
         migrations.AddConstraint(
             model_name="item",

@@ -139,6 +139,7 @@ _KINDS: tuple[tuple[type[models.Field[Any, Any]], Kind], ...] = (
 )
 
 
+_TEXT: Kind = "text"
 _SMALL = (models.SmallIntegerField, models.PositiveSmallIntegerField)
 _POSITIVE = (models.PositiveIntegerField, models.PositiveSmallIntegerField, models.PositiveBigIntegerField)
 
@@ -152,7 +153,7 @@ def _of_field(source: models.Field[Any, Any], keys: tuple[str, ...], owner: str,
         "required": not source.null and not source.has_default() and not source.blank,
         "source": source,
         # The limits of the type are checked here; these are the ones somebody wrote.
-        "validators": tuple(source._validators),
+        "validators": tuple(getattr(source, "_validators", ())),
     }
     if isinstance(source, models.ForeignKey):
         model: Any = source.related_model
@@ -164,10 +165,10 @@ def _of_field(source: models.Field[Any, Any], keys: tuple[str, ...], owner: str,
         field_key = keys[0]
         choices = {
             str(value): f"{field_key}.{value}" if words.known(f"{field_key}.{value}") else f"choice.{value}"
-            for value, _ in source.flatchoices
+            for value, _ in getattr(source, "flatchoices")  # noqa: B009 - unknown to the type stubs
         }
         return Column(kind="choice", choices=choices, **common)
-    kind: Kind = next((kind for each, kind in _KINDS if isinstance(source, each)), "text")
+    kind: Any = next((kind for each, kind in _KINDS if isinstance(source, each)), _TEXT)
     limits: dict[str, Any] = {}
     if isinstance(source, models.DecimalField):
         limits = {"digits": source.max_digits, "decimals": source.decimal_places}

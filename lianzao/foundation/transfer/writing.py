@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -112,7 +112,7 @@ def _codes(each: _Exported, ids: set[Any]) -> dict[Any, str] | None:
     return dict(known.values_list("pk", column.by))
 
 
-def as_csv(headings: Sequence[str], rows: Iterator[list[Cell]], *, bom: bool = True) -> bytes:
+def as_csv(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, bom: bool = True) -> bytes:
     """CSV in UTF-8, with the mark that lets spreadsheets see that it is."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -132,7 +132,7 @@ def _csv_cell(cell: Cell) -> str:
     return guarded(cell) if isinstance(cell, str) else str(cell)
 
 
-def as_xlsx(headings: Sequence[str], rows: Iterator[list[Cell]]) -> bytes:
+def as_xlsx(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """A workbook of one sheet: numbers as numbers, dates as dates, everything else as text."""
     workbook = Workbook(write_only=True)
     page: Any = workbook.create_sheet("1")
@@ -156,7 +156,8 @@ def _xlsx_cell(page: Any, cell: Cell) -> Any:
         made.data_type = "s"
         return made
     if isinstance(cell, date):
-        made = WriteOnlyCell(page, cell)
+        made: Any = WriteOnlyCell(page)
+        made.value = cell
         made.number_format = "yyyy-mm-dd"
         return made
     return cell

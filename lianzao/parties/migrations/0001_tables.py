@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "indexes": [
-                    django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="parties_party_words")
+                    django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="partie_party_words")
                 ],
                 "constraints": [
                     models.CheckConstraint(

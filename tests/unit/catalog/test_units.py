@@ -39,7 +39,7 @@ def test_no_way() -> None:
 
 def test_a_third_stays_exact() -> None:
     factor = conversion_factor("pc", "roll", [Conversion("roll", "pc", D(3))])
-    assert factor == Fraction(1, 3)
+    assert factor is not None and factor == Fraction(1, 3)
     assert converted(D(6), factor) == D(2)
     assert converted(D(1), factor) == D("0.333333")
 
