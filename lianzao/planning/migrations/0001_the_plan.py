@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('catalog', '0002_tables'),
-        ('parties', '0002_tables'),
+        ('catalog', '0001_tables'),
+        ('parties', '0001_tables'),
         ('plant', '0001_tables'),
     ]
 

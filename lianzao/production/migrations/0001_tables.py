@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('catalog', '0002_tables'),
+        ('catalog', '0001_tables'),
         ('engineering', '0001_tables'),
         ('inventory', '0002_move_table'),
         ('plant', '0001_tables'),
