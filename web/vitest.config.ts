@@ -1,5 +1,5 @@
 import { mergeConfig } from "vite";
 import { defineConfig } from "vitest/config";
-import vite from "./vite.config";
+import vite from "./vite.config.ts";
 
 export default mergeConfig(vite, defineConfig({ test: { include: ["tests/**/*.test.ts"], environment: "node" } }));

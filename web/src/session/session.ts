@@ -70,6 +70,11 @@ export const useSession = defineStore("session", () => {
     leave();
   }
 
+  /** The language changed: the server's words and names again. */
+  async function respeak(): Promise<void> {
+    await Promise.all([useMeta().load(), recognise()]);
+  }
+
   /** The session is over on the server's side. */
   function leave(): void {
     me.value = null;
@@ -97,5 +102,5 @@ export const useSession = defineStore("session", () => {
     },
   );
 
-  return { me, known, rights, sites, site, recognise, login, loginBadge, logout, leave, may, useSite };
+  return { me, known, rights, sites, site, recognise, login, loginBadge, logout, leave, may, useSite, respeak };
 });

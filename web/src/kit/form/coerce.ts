@@ -42,6 +42,9 @@ export function parseTime(text: string): string | null {
   return hour < 24 && minute < 60 ? `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}` : null;
 }
 
+/** Texts people write sentences into. */
+export const isLong = (field: FieldMeta): boolean => field.type === "text" && /(^|_)(note|remark|description|reason|why|comment)s?$/.test(field.name);
+
 export function isEmpty(value: unknown): boolean {
   return value === null || value === undefined || value === "" || (Array.isArray(value) && value.length === 0);
 }
