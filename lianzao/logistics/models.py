@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -97,6 +98,8 @@ class Shipment(Document):
     receiver = models.CharField(max_length=120, blank=True, editable=False)
     note = models.TextField(blank=True)
 
+    customer_id: UUID
+    carrier_id: UUID | None
     lines: models.Manager[Any]
     packages: models.Manager[Any]
     milestones: models.Manager[Any]
@@ -123,6 +126,9 @@ class ShipmentLine(Part):
     #: The customer takes this line in one delivery only, so it is not packed short.
     complete = models.BooleanField(default=False)
 
+    shipment_id: UUID
+    item_id: UUID
+    lot_id: UUID | None
     picks: models.Manager[Any]
 
     class Meta(Entity.Meta):
@@ -151,6 +157,9 @@ class Package(Part):
     sscc = models.CharField(max_length=18, null=True, unique=True)
     weight_kg = QuantityField(null=True)
 
+    shipment_id: UUID
+    picks: models.Manager[Any]
+
     class Meta(Entity.Meta):
         constraints = [
             models.UniqueConstraint(fields=["shipment", "sequence"], name="logistics_package_sequence_unique")
@@ -173,6 +182,11 @@ class ShipmentPick(Part):
     reservation_id = models.UUIDField(null=True, editable=False)
     picked_at = models.DateTimeField()
 
+    line_id: UUID
+    lot_id: UUID | None
+    location_id: UUID
+    package_id: UUID | None
+
     class Meta(Entity.Meta):
         db_table = "logistics_shipment_pick"
         constraints = [models.CheckConstraint(condition=Q(quantity__gt=0), name="logistics_pick_positive")]
@@ -187,6 +201,8 @@ class Milestone(Part):
     place = models.CharField(max_length=120, blank=True)
     eta_at = models.DateTimeField(null=True)
     note = models.CharField(max_length=200, blank=True)
+
+    shipment_id: UUID
 
     class Meta(Entity.Meta):
         indexes = [models.Index(fields=["shipment", "happened_at"], name="logistics_milestone_by_time")]

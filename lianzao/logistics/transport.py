@@ -42,9 +42,9 @@ def dispatch_shipment(
     shipment.move_to("dispatched")
     shipment.dispatched_at = by.now
     shipment.tracking_number = tracking_number or shipment.tracking_number
-    shipment.eta_at = eta_at or by.now + timedelta(days=shipment.customer.transit_days)
-    if shipment.eta_at < by.now:
+    if eta_at is not None and eta_at < by.now:
         raise Invalid("eta_in_the_past", field="eta_at")
+    shipment.eta_at = eta_at or by.now + timedelta(days=shipment.customer.transit_days)
     shipment.save()
     picks = ShipmentPick.objects.filter(line__shipment=shipment).order_by("pk")
     for reservation_id in picks.values_list("reservation_id", flat=True):

@@ -6,10 +6,11 @@ news.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 from lianzao.access import queries as access
 from lianzao.catalog import queries as catalog
@@ -265,7 +266,7 @@ def announce_shipment(
 
 
 def _announced(
-    schedule: dict[object, ScheduleLine], lines: Sequence[AnnouncedLine] | None
+    schedule: Mapping[UUID, ScheduleLine], lines: Sequence[AnnouncedLine] | None
 ) -> list[tuple[ScheduleLine, Decimal, AnnouncedLine]]:
     """What is announced, on the order's own locked lines. Raises what cannot be announced, naming the row."""
     if lines is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -79,6 +80,9 @@ class SupplierItem(Entity):
     valid_from = models.DateField(null=True, blank=True)
     valid_until = models.DateField(null=True, blank=True)
 
+    supplier_id: UUID
+    item_id: UUID
+
     class Meta(Entity.Meta):
         db_table = "procurement_supplier_item"
         constraints = [
@@ -112,6 +116,9 @@ class PurchaseRequisition(Document):
     rejected_why = models.CharField(max_length=200, blank=True, editable=False)
     note = models.TextField(blank=True)
 
+    item_id: UUID
+    supplier_id: UUID | None
+
     class Meta(Entity.Meta):
         db_table = "procurement_purchase_requisition"
         indexes = [models.Index(fields=["site_id", "status", "item"], name="requisition_by_state")]
@@ -135,6 +142,10 @@ class PurchaseOrder(Document, Approvable):
     closed_at = models.DateTimeField(null=True, editable=False)
     note = models.TextField(blank=True)
 
+    supplier_id: UUID
+    location_id: UUID | None
+    asns: models.Manager[Any]
+    receipts: models.Manager[Any]
     lines: models.Manager[Any]
 
     class Meta(Entity.Meta):
@@ -174,6 +185,9 @@ class PurchaseOrderLine(Part):
     status = StatusField(LINE_LIFE, editable=False)
     note = models.CharField(max_length=200, blank=True)
 
+    order_id: UUID
+    item_id: UUID
+    unit_id: UUID
     schedule: models.Manager[Any]
 
     class Meta(Entity.Meta):
@@ -207,6 +221,9 @@ class ScheduleLine(Part):
     rejected_quantity = QuantityField(default=ZERO, editable=False)
     status = StatusField(SCHEDULE_LIFE, editable=False)
 
+    line_id: UUID
+    asn_lines: models.Manager[Any]
+    receipt_lines: models.Manager[Any]
     changes: models.Manager[Any]
 
     class Meta(Entity.Meta):
@@ -247,6 +264,8 @@ class ArrivalChange(Part):
     said_by = ChoiceField(SaidBy)
     said_at = models.DateTimeField()
 
+    schedule_line_id: UUID
+
     class Meta(Entity.Meta):
         db_table = "procurement_arrival_change"
         indexes = [models.Index(fields=["schedule_line", "said_at"], name="arrival_change_by_line")]
@@ -268,6 +287,9 @@ class Asn(Document):
     arrived_at = models.DateTimeField(null=True, editable=False)
     note = models.TextField(blank=True)
 
+    supplier_id: UUID
+    purchase_order_id: UUID
+    carrier_id: UUID | None
     lines: models.Manager[Any]
 
     class Meta(Entity.Meta):
@@ -286,6 +308,9 @@ class AsnLine(Part):
     made_on = models.DateField(null=True, blank=True)
     expires_on = models.DateField(null=True, blank=True)
     sscc = models.CharField(max_length=18, blank=True)
+
+    asn_id: UUID
+    schedule_line_id: UUID
 
     class Meta(Entity.Meta):
         db_table = "procurement_asn_line"
@@ -317,6 +342,9 @@ class GoodsReceipt(Document):
     delivery_note = models.CharField(max_length=60, blank=True)
     note = models.TextField(blank=True)
 
+    supplier_id: UUID
+    purchase_order_id: UUID
+    asn_id: UUID | None
     lines: models.Manager[Any]
 
     class Meta(Entity.Meta):
@@ -340,6 +368,13 @@ class GoodsReceiptLine(Part):
     difference_reason = models.CharField(max_length=200, blank=True)
     value = MoneyField(default=Decimal(0))
     inspect = models.BooleanField(default=False)
+
+    receipt_id: UUID
+    schedule_line_id: UUID
+    asn_line_id: UUID | None
+    item_id: UUID
+    lot_id: UUID | None
+    location_id: UUID
 
     class Meta(Entity.Meta):
         db_table = "procurement_goods_receipt_line"

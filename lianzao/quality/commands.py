@@ -248,6 +248,7 @@ def _leave_quarantine(by: Actor, inspection: Inspection, location: Location | No
         if not found:
             raise RuleBroken("no_receiving_location", field="location", item=inspection.item.code)
         target = found[0]
+    assert inspection.location_id is not None
     line = MoveLine(inspection.item_id, inspection.quantity, inspection.location_id, target)
     inventory.post_moves(by, moves=[line], cause=inspection.ref)
 

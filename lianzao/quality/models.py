@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -72,6 +73,8 @@ class InspectionPlan(Master):
     duration_minutes = models.PositiveIntegerField(default=0)
     instruction = models.TextField(blank=True)
 
+    item_id: UUID | None
+    group_id: UUID | None
     characteristics: models.Manager[Any]
 
     class Meta(Master.Meta):
@@ -109,6 +112,8 @@ class Characteristic(Part):
     mandatory = models.BooleanField(default=True)
     samples = models.PositiveSmallIntegerField(default=1)
     method = models.CharField(max_length=200, blank=True)
+
+    plan_id: UUID
 
     class Meta(Part.Meta):
         constraints = [
@@ -161,6 +166,11 @@ class Inspection(Document):
     disposition = ChoiceField(Disposition, blank=True, editable=False)
     note = models.TextField(blank=True)
 
+    item_id: UUID
+    lot_id: UUID | None
+    plan_id: UUID | None
+    supplier_id: UUID | None
+    location_id: UUID | None
     measurements: models.Manager[Any]
 
     class Meta(Entity.Meta):
@@ -182,6 +192,9 @@ class Measurement(Part):
     passed = models.BooleanField()
     measured_at = models.DateTimeField()
     note = models.CharField(max_length=200, blank=True)
+
+    inspection_id: UUID
+    characteristic_id: UUID
 
     class Meta(Part.Meta):
         constraints = [

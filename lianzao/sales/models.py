@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -66,6 +67,7 @@ class SalesOrder(Document):
     closed_at = models.DateTimeField(null=True, editable=False)
     note = models.TextField(blank=True)
 
+    customer_id: UUID
     lines: models.Manager[Any]
 
     class Meta(Entity.Meta):
@@ -98,6 +100,11 @@ class SalesOrderLine(Part):
     delivered_quantity = QuantityField(default=ZERO, editable=False)
     delivered_on = models.DateField(null=True, editable=False)
     note = models.CharField(max_length=200, blank=True)
+
+    order_id: UUID
+    item_id: UUID
+    unit_id: UUID
+    promises: models.Manager[Any]
 
     class Meta(Entity.Meta):
         db_table = "sales_sales_order_line"
@@ -144,6 +151,8 @@ class PromiseChange(Part):
     answered_at = models.DateTimeField(null=True)
     answered_by = models.UUIDField(null=True)
     answer = models.CharField(max_length=200, blank=True)
+
+    line_id: UUID
 
     class Meta(Entity.Meta):
         db_table = "sales_promise_change"

@@ -303,7 +303,8 @@ def record_delivered(
     if line.status not in ("confirmed", "shipped"):
         raise Conflict("wrong_status", document=line.label, status=line.status, wanted="shipped")
     line.delivered_quantity = rules.check_delivered(line.shipped_quantity, line.delivered_quantity, quantity)
-    line.delivered_on = local_date(delivered_at or by.now, access.site_zone(order.site_id))
+    delivered_on = local_date(delivered_at or by.now, access.site_zone(order.site_id))
+    line.delivered_on = delivered_on
     _settle(order, line)
     publish(
         LineDelivered(
@@ -313,8 +314,8 @@ def record_delivered(
             order.customer_id,
             line.item_id,
             quantity,
-            line.delivered_on,
-            rules.days_between(line.due_on, line.delivered_on),
+            delivered_on,
+            rules.days_between(line.due_on, delivered_on),
             (order.customer_id,),
         )
     )

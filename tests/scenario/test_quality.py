@@ -17,7 +17,7 @@ from lianzao.procurement.commands import ReceivedLine
 from lianzao.quality import commands as quality
 from lianzao.quality import queries
 from lianzao.quality.commands import MeasuredValue
-from lianzao.quality.models import Characteristic, Inspection, InspectionPlan, Point
+from lianzao.quality.models import Characteristic, Disposition, Inspection, InspectionPlan, Point
 from lianzao.values.errors import Conflict, Invalid, RuleBroken
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
@@ -57,7 +57,7 @@ class Lab(Trade):
         order = self.buy(quantity, day(10))
         line = self.schedule(order)[0]
         receipt = procurement.receive_goods(
-            self.by, purchase_order=order.id, lines=[ReceivedLine(D(quantity), schedule_line=line)]
+            self.by, purchase_order=order, lines=[ReceivedLine(D(quantity), schedule_line=line)]
         )
         return receipt.lines.get().lot, receipt.ref
 
@@ -67,7 +67,7 @@ class Lab(Trade):
             item=self.steel,
             quantity=D(100),
             point=Point.RECEIPT,
-            lot=lot.id,
+            lot=lot,
             supplier=self.mill,
             source=source,
         )
@@ -76,7 +76,7 @@ class Lab(Trade):
         readings = [MeasuredValue(self.diameter, D(value), sample=place) for place, value in enumerate(values, 1)]
         if good is not None:
             readings.append(MeasuredValue(self.look, passed=good))
-        return quality.record_measurements(self.by, inspection=inspection.id, measurements=readings)
+        return quality.record_measurements(self.by, inspection=inspection, measurements=readings)
 
 
 @pytest.fixture
@@ -104,10 +104,10 @@ def test_goods_on_hold_are_inspected_and_released(lab: Lab) -> None:
     assert [each.ref for each in link.up(inspection)] == [receipt]
 
     with pytest.raises(RuleBroken, match="measurements_missing"):
-        quality.accept_inspection(lab.by, inspection=inspection.id)
+        quality.accept_inspection(lab.by, inspection=inspection)
     assert lab.measure(inspection, "10.0", good=None).suggestion == "incomplete"
     assert lab.measure(inspection, "10.0", "10.1").suggestion == "accept"
-    quality.accept_inspection(lab.by, inspection=inspection.id)
+    quality.accept_inspection(lab.by, inspection=inspection)
     assert state(lot) == ("usable", "")
     assert on_hand(lab.site_id, [lab.steel.id])[lab.steel.id].usable == 100
     assert lab.news("InspectionAccepted")[0]["released"] is True
@@ -120,11 +120,11 @@ def test_a_failed_reading_suggests_hold_and_a_concession_needs_its_reason(lab: L
     inspection = lab.measure(lab.inspect(lot, receipt), "10.0", "10.2")
     assert inspection.suggestion == "hold"
     assert lab.news("MeasurementsRecorded")[0]["failed"] == ["直径"]
-    quality.hold_inspection(lab.by, inspection=inspection.id, reason="too thick")
+    quality.hold_inspection(lab.by, inspection=inspection, reason="too thick")
     assert state(lot)[0] == "held"
     with pytest.raises(RuleBroken, match="accept_needs_concession"):
-        quality.accept_inspection(lab.by, inspection=inspection.id)
-    quality.accept_inspection(lab.by, inspection=inspection.id, concession="customer agreed by mail")
+        quality.accept_inspection(lab.by, inspection=inspection)
+    quality.accept_inspection(lab.by, inspection=inspection, concession="customer agreed by mail")
     inspection.refresh_from_db()
     assert (inspection.status, inspection.concession, inspection.reason) == (
         "accepted",
@@ -139,7 +139,7 @@ def test_a_sample_measured_again_replaces_the_first(lab: Lab) -> None:
     inspection = lab.measure(lab.inspect(lot, receipt), "10.5", "10.0")
     assert inspection.suggestion == "hold"
     again = quality.record_measurements(
-        lab.by, inspection=inspection.id, measurements=[MeasuredValue(lab.diameter, D("10.05"), sample=1)]
+        lab.by, inspection=inspection, measurements=[MeasuredValue(lab.diameter, D("10.05"), sample=1)]
     )
     assert again.suggestion == "accept"
     assert inspection.measurements.count() == 3
@@ -148,23 +148,23 @@ def test_a_sample_measured_again_replaces_the_first(lab: Lab) -> None:
 def test_goods_accepted_that_turn_out_wrong_are_held(lab: Lab) -> None:
     lot, receipt = lab.arrive()
     inspection = lab.measure(lab.inspect(lot, receipt), "10.0", "10.0")
-    quality.accept_inspection(lab.by, inspection=inspection.id)
-    quality.hold_inspection(lab.by, inspection=inspection.id, reason="rust seen in the store")
+    quality.accept_inspection(lab.by, inspection=inspection)
+    quality.hold_inspection(lab.by, inspection=inspection, reason="rust seen in the store")
     assert state(lot) == ("held", "rust seen in the store")
     assert on_hand(lab.site_id, [lab.steel.id])[lab.steel.id].usable == 0
-    quality.reject_inspection(lab.by, inspection=inspection.id, reason="rusty", disposition="scrap")
+    quality.reject_inspection(lab.by, inspection=inspection, reason="rusty", disposition=Disposition.SCRAP)
     assert state(lot)[0] == "held"
     assert lab.news("InspectionRejected")[0]["disposition"] == "scrap"
     with pytest.raises(Conflict, match="wrong_status"):
-        quality.accept_inspection(lab.by, inspection=inspection.id, concession="after all")
+        quality.accept_inspection(lab.by, inspection=inspection, concession="after all")
 
 
 def test_accepting_lifts_only_its_own_hold(lab: Lab) -> None:
     lot, receipt = lab.arrive()
     inspection = lab.measure(lab.inspect(lot, receipt), "10.0", "10.0")
-    inventory.release_lot(lab.by, lot=lot.id)
-    inventory.hold_lot(lab.by, lot=lot.id, reason="customer complaint 17")
-    quality.accept_inspection(lab.by, inspection=inspection.id)
+    inventory.release_lot(lab.by, lot=lot)
+    inventory.hold_lot(lab.by, lot=lot, reason="customer complaint 17")
+    quality.accept_inspection(lab.by, inspection=inspection)
     assert state(lot) == ("held", "customer complaint 17")
     assert lab.news("InspectionAccepted")[0]["released"] is False
 
@@ -173,9 +173,9 @@ def test_a_lot_is_free_only_after_its_last_inspection(lab: Lab) -> None:
     lot, receipt = lab.arrive()
     first = lab.measure(lab.inspect(lot, receipt), "10.0", "10.0")
     second = lab.measure(lab.inspect(lot, Ref("tests.complaint", uuid7())), "10.0", "10.0")
-    quality.accept_inspection(lab.by, inspection=first.id)
+    quality.accept_inspection(lab.by, inspection=first)
     assert state(lot)[0] == "held"
-    quality.accept_inspection(lab.by, inspection=second.id)
+    quality.accept_inspection(lab.by, inspection=second)
     assert state(lot)[0] == "usable"
 
 
@@ -184,24 +184,24 @@ def test_inspection_at_an_operation_holds_the_lot_if_asked(lab: Lab) -> None:
     assert lot is not None
     work_order = Ref("production.work_order", uuid7())
     inspection = quality.open_inspection(
-        lab.by, item=lab.pump, quantity=D(10), point=Point.OPERATION, lot=lot.id, source=work_order, hold=True
+        lab.by, item=lab.pump, quantity=D(10), point=Point.OPERATION, lot=lot, source=work_order, hold=True
     )
     assert state(lot)[0] == "held"
     assert inspection.plan_id is None
     assert inspection.suggestion == "accept"  # nothing to measure: the inspector decides by eye
-    quality.accept_inspection(lab.by, inspection=inspection.id)
+    quality.accept_inspection(lab.by, inspection=inspection)
     assert state(lot) == ("usable", "")
 
 
 def test_quarantined_goods_without_lots_leave_when_accepted(lab: Lab) -> None:
     cage = lab.location("CAGE", "quarantine")
     glass = lab.item("GLASS", cost="1", inspect=True)
-    procurement.receive_goods(lab.by, purchase_order=lab.buy("10", day(10), item=glass).id)
+    procurement.receive_goods(lab.by, purchase_order=lab.buy("10", day(10), item=glass))
     inspection = quality.open_inspection(
         lab.by, item=glass, quantity=D(10), point=Point.RECEIPT, location=cage, source=Ref("tests.receipt", uuid7())
     )
     assert queries.inspecting_columns(lab.site_id)["quantity"] == [10]
-    quality.accept_inspection(lab.by, inspection=inspection.id, location=lab.store)
+    quality.accept_inspection(lab.by, inspection=inspection, location=lab.store)
     assert (lab.at(glass, cage), lab.at(glass, lab.store)) == (0, 10)
     lab.prove()
 
@@ -226,7 +226,7 @@ def test_the_nearest_plan_is_taken(lab: Lab) -> None:
 def test_a_cancelled_inspection_lets_nothing_out(lab: Lab) -> None:
     lot, receipt = lab.arrive()
     inspection = lab.inspect(lot, receipt)
-    quality.cancel_inspection(lab.by, inspection=inspection.id, why="receipt was reversed")
+    quality.cancel_inspection(lab.by, inspection=inspection, why="receipt was reversed")
     assert state(lot)[0] == "held"
     with pytest.raises(Conflict, match="wrong_status"):
         lab.measure(inspection, "10")

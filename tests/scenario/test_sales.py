@@ -55,7 +55,7 @@ def test_important_orders_stand_first_in_the_demand(trade: Trade) -> None:
     late = trade.sell(OrderLine(trade.screw, D(1), requested_on=day(28)), priority=1)
     soon = trade.sell(OrderLine(trade.screw, D(1), requested_on=day(4)))
     assert queries.demand_columns(trade.site_id)["order_id"] == [late.id, soon.id]
-    sales.set_priority(trade.by, order=late.id, priority=60)
+    sales.set_priority(trade.by, order=late, priority=60)
     assert queries.demand_columns(trade.site_id)["order_id"] == [soon.id, late.id]
 
 
@@ -71,9 +71,9 @@ def test_every_change_of_a_promise_is_history(trade: Trade) -> None:
         Reason("line 1 waits for steel", "sales.sales_order_line", str(line.id)),
         Reason("the mill is three days late"),
     ]
-    sales.offer_new_promise(trade.by, line=line.id, new_on=day(21), reasons=chain)
-    offer = sales.offer_new_promise(trade.by, line=line.id, new_on=day(22), reasons=chain)
-    same = sales.offer_new_promise(trade.by, line=line.id, new_on=day(22))
+    sales.offer_new_promise(trade.by, line=line, new_on=day(21), reasons=chain)
+    offer = sales.offer_new_promise(trade.by, line=line, new_on=day(22), reasons=chain)
+    same = sales.offer_new_promise(trade.by, line=line, new_on=day(22))
     assert same.id == offer.id  # said again, nothing new
     line = trade.line(order)
     assert line.promised_on == day(17)  # our word stands until he answers
@@ -81,7 +81,7 @@ def test_every_change_of_a_promise_is_history(trade: Trade) -> None:
 
     dealer = trade.partner(trade.dealer, "sales.accept_promise", "sales.decline_promise", "sales.confirm_order")
     trade.later(hours=3)
-    sales.accept_promise(dealer, promise=offer.id, answer="fine")
+    sales.accept_promise(dealer, promise=offer, answer="fine")
     line = trade.line(order)
     assert (line.promised_on, line.requested_on) == (day(22), day(20))
     told = [(each.old_on, each.new_on, each.status) for each in queries.promise_history(line.id)]
@@ -96,7 +96,7 @@ def test_every_change_of_a_promise_is_history(trade: Trade) -> None:
     news = trade.news("PromiseAccepted")[0]
     assert (news["old_on"], news["new_on"], news["partner_ids"]) == ("2026-03-17", "2026-03-22", [str(trade.dealer.id)])
     with pytest.raises(Conflict, match="wrong_status"):
-        sales.decline_promise(dealer, promise=offer.id)
+        sales.decline_promise(dealer, promise=offer)
 
 
 def test_a_declined_date_leaves_the_old_promise(trade: Trade) -> None:
@@ -104,7 +104,7 @@ def test_a_declined_date_leaves_the_old_promise(trade: Trade) -> None:
     sales.promise_line(trade.by, line=trade.line(order), promised_on=day(18))
     offer = sales.offer_new_promise(trade.by, line=trade.line(order), new_on=day(25))
     dealer = trade.partner(trade.dealer, "sales.decline_promise")
-    sales.decline_promise(dealer, promise=offer.id, answer="our line would stand")
+    sales.decline_promise(dealer, promise=offer, answer="our line would stand")
     assert trade.line(order).promised_on == day(18)
     assert trade.news("PromiseDeclined")[0]["why"] == "our line would stand"
     assert queries.open_offer(trade.line(order).id) is None
@@ -115,23 +115,23 @@ def test_a_customer_answers_for_himself_only(trade: Trade) -> None:
     offer = sales.offer_new_promise(trade.by, line=trade.line(order), new_on=day(25))
     builder = trade.partner(trade.builder, "sales.accept_promise")
     with pytest.raises(NotFound):
-        sales.accept_promise(builder, promise=offer.id)
+        sales.accept_promise(builder, promise=offer)
     nobody = trade.partner(trade.dealer)
     with pytest.raises(NotAllowed):
-        sales.accept_promise(nobody, promise=offer.id)
+        sales.accept_promise(nobody, promise=offer)
 
 
 def test_a_changed_line_tells_what_it_was(trade: Trade) -> None:
     order = trade.sell(OrderLine(trade.pump, D(3), unit=trade.box, price=D(200)))
     line = trade.line(order)
-    sales.change_line(trade.by, line=line.id, quantity=D(5), requested_on=day(25), why="they grow")
+    sales.change_line(trade.by, line=line, quantity=D(5), requested_on=day(25), why="they grow")
     line = trade.line(order)
     assert (line.quantity, line.typed_quantity, line.amount) == (20, 5, 1000)
     order.refresh_from_db()
     assert order.amount == 1000
     told = trade.news("OrderLineChanged")[0]
     assert (D(told["old_quantity"]), D(told["new_quantity"]), told["new_requested_on"]) == (12, 20, "2026-03-25")
-    sales.change_line(trade.by, line=line.id, price=D(190))  # the price is no news for planning
+    sales.change_line(trade.by, line=line, price=D(190))  # the price is no news for planning
     assert len(trade.news("OrderLineChanged")) == 1
     assert [each.command for each in audit.history(line.id)][:2] == ["sales.change_line", "sales.change_line"]
 
@@ -145,7 +145,7 @@ def test_shipped_delivered_closed(trade: Trade) -> None:
     with pytest.raises(RuleBroken, match="less_than_shipped"):
         sales.change_line(trade.by, line=trade.line(order), quantity=D(5))
     with pytest.raises(RuleBroken, match="already_shipped"):
-        sales.cancel_order(trade.by, order=order.id, why="no")
+        sales.cancel_order(trade.by, order=order, why="no")
     assert queries.demand_columns(trade.site_id)["quantity"] == [4, 5]
     sales.record_shipped(trade.by, line=trade.line(order), quantity=D(4))
     trade.later(days=3)
@@ -156,8 +156,8 @@ def test_shipped_delivered_closed(trade: Trade) -> None:
     order.refresh_from_db()
     assert order.status == "confirmed"  # the screws are still owed
     with pytest.raises(Invalid, match="field_missing"):
-        sales.close_order(trade.by, order=order.id)
-    sales.close_order(trade.by, order=order.id, why="no screws needed")
+        sales.close_order(trade.by, order=order)
+    sales.close_order(trade.by, order=order, why="no screws needed")
     assert queries.demand_columns(trade.site_id)["line_id"] == []
     score = queries.on_time_delivery(trade.site_id, day(1), day(31))
     assert score == [{"customer_id": trade.dealer.id, "lines": 1, "as_promised": 0, "as_requested": 1}]
@@ -202,13 +202,13 @@ def test_cancelling_and_taking_back(trade: Trade) -> None:
     order = trade.sell(OrderLine(trade.pump, D(10)), OrderLine(trade.screw, D(5)))
     sales.cancel_line(trade.by, line=trade.line(order), why="wrong pump")
     assert queries.demand_columns(trade.site_id)["quantity"] == [5]
-    sales.reopen_order(trade.by, order=order.id, why="price was wrong")
+    sales.reopen_order(trade.by, order=order, why="price was wrong")
     assert queries.demand_columns(trade.site_id)["quantity"] == []
-    sales.confirm_order(trade.by, order=order.id, promised_on=day(15))
+    sales.confirm_order(trade.by, order=order, promised_on=day(15))
     assert trade.line(order, 2).promised_on == day(15)
     sales.record_reserved(trade.by, line=trade.line(order, 2), quantity=D(2))
     with pytest.raises(RuleBroken, match="line_is_reserved"):
-        sales.cancel_order(trade.by, order=order.id, why="gone")
+        sales.cancel_order(trade.by, order=order, why="gone")
     sales.record_reserved(trade.by, line=trade.line(order, 2), quantity=D(0))
     sales.cancel_line(trade.by, line=trade.line(order, 2), why="gone")
     order.refresh_from_db()
@@ -228,5 +228,5 @@ def test_an_order_must_be_possible(trade: Trade) -> None:
     order = trade.sell(OrderLine(trade.screw, D(1)), confirmed=False)
     with pytest.raises(Conflict, match="wrong_status"):
         sales.promise_line(trade.by, line=trade.line(order), promised_on=day(9))
-    added = sales.add_line(trade.by, order=order.id, line=OrderLine(trade.pump, D(2), requested_on=day(9)))
+    added = sales.add_line(trade.by, order=order, line=OrderLine(trade.pump, D(2), requested_on=day(9)))
     assert (added.sequence, added.status) == (2, "open")
