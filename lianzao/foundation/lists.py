@@ -153,7 +153,7 @@ def search(resource: Resource, asked: str) -> Q:
 def condition(resource: Resource, name: str, value: str) -> Q:
     """One filter of the query string. Raises Invalid for an unknown column or a value that does not fit."""
     field_name, _, lookup = name.partition("__")
-    allowed = {*resource.filter_names, resource.key, "id", "retired_at", *resource.column_names}
+    allowed = {*resource.filter_names, *resource.keys, "id", "retired_at", *resource.column_names}
     if field_name not in allowed or (lookup and lookup not in LOOKUPS):
         raise Invalid("unknown_filter", field=name)
     field = resource.field(field_name)
@@ -193,7 +193,7 @@ def sorting(resource: Resource, asked: str) -> list[str]:
         name = part.strip().lstrip("-")
         if not name:
             continue
-        if name not in {*resource.column_names, resource.key, "id", "created_at", "updated_at"}:
+        if name not in {*resource.column_names, *resource.keys, "id", "created_at", "updated_at"}:
             raise Invalid("unknown_sort", field=name)
         field = resource.field(name)
         path = field.attname

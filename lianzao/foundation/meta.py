@@ -122,7 +122,12 @@ def choices(values: list[Any], room: str, entity: str, name: str, language: str)
     return [
         {
             "value": value,
-            "title": words.title(language, f"{room}.{entity}.{name}.{value}", f"choice.{value}"),
+            "title": words.title(
+                language,
+                f"{room}.{entity}.{name}.{value}",
+                *words.choice_keys(room, name, str(value)),
+                f"choice.{value}",
+            ),
         }
         for value in values
     ]

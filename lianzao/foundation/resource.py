@@ -56,7 +56,7 @@ class Resource:
         if not self.key:
             self.key = "code" if issubclass(self.model, Master) else "number" if self._has("number") else "id"
         if not self.sort:
-            self.sort = self.key if self.key != "number" else "-number"
+            self.sort = ",".join(self.keys) if self.key != "number" else "-number"
         if self.kind in RESOURCES:
             raise ValueError(f"{self.kind} is declared twice")
         RESOURCES[self.kind] = self
@@ -69,6 +69,11 @@ class Resource:
     def view_right(self) -> str:
         """The right to see it."""
         return f"{self.room}.view_{self.entity}"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the natural key: one, or several together."""
+        return words_of(self.key)
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:

@@ -65,3 +65,10 @@ def title(language: str, *keys: str) -> str:
 def field_keys(room: str, entity: str, field: str) -> tuple[str, str]:
     """Where the words of a field are looked up: its own, then the common ones."""
     return f"{room}.{entity}.{field}", f"field.{field}"
+
+
+@lru_cache(maxsize=4096)
+def choice_keys(room: str, field: str, value: str) -> tuple[str, ...]:
+    """The words a room has for a value of a field of any of its entities: a command's parameter speaks as the column does."""
+    start, end = f"{room}.", f".{field}.{value}"
+    return tuple(key for key in catalogue() if key.startswith(start) and key.endswith(end))
