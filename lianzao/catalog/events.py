@@ -17,11 +17,3 @@ class StandardCostSet(Event):
     item_id: UUID
     old_cost: Decimal
     new_cost: Decimal
-
-
-@dataclass(frozen=True)
-class PlanningParametersSet(Event):
-    """How items are planned at a site has changed, so their plan is out of date."""
-
-    site_id: UUID
-    item_ids: tuple[UUID, ...]

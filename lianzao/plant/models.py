@@ -130,6 +130,9 @@ class WorkCenter(Master):
     line_location = models.ForeignKey(Location, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     output_location = models.ForeignKey(Location, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
+    line_location_id: UUID | None
+    output_location_id: UUID | None
+
     class Meta(Master.Meta):
         db_table = "plant_work_center"
         constraints = [
@@ -162,6 +165,8 @@ class Machine(Master):
     maker = models.CharField(max_length=120, blank=True)
     model_name = models.CharField(max_length=120, blank=True)
     serial_number = models.CharField(max_length=120, blank=True)
+
+    work_center_id: UUID
 
 
 class Skill(Master):

@@ -70,7 +70,7 @@ def command_columns(made: Command[Any, Any]) -> tuple[list[Column], dict[str, li
         of_parameter(each, made.room, made.name) for each in made.parameters if each.shape is None and not each.many
     ]
     parts = {
-        each.name: [of_parameter(part, made.room, f"{made.name}.{each.name}") for part in each.fields]
+        each.name: [of_parameter(part, made.room, made.name) for part in each.fields]
         for each in made.parameters
         if each.shape is not None and each.many
     }
