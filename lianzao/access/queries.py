@@ -66,12 +66,17 @@ def actor_of(request: HttpRequest) -> Actor | None:
     )
 
 
-def actor_by(*, authorization: str = "", session_key: str = "", station_key: str = "") -> Actor | None:
-    """The same from bare values: for the live server, which knows no Django requests."""
+def actor_by(
+    *, authorization: str = "", session_key: str = "", station_key: str = "", touch: bool = True
+) -> Actor | None:
+    """The same from bare values: for the live server, which knows no Django requests.
+
+    Without `touch` the look does not count as use, so that an open screen alone keeps no session alive.
+    """
     if authorization:
         scheme, _, token = authorization.partition(" ")
-        return _by_token(token.strip()) if scheme.lower() == "bearer" and token else None
-    return _by_session(session_key, station_key) if session_key else None
+        return _by_token(token.strip(), touch) if scheme.lower() == "bearer" and token else None
+    return _by_session(session_key, station_key, touch) if session_key else None
 
 
 def uses_cookie(request: HttpRequest) -> bool:
@@ -79,12 +84,12 @@ def uses_cookie(request: HttpRequest) -> bool:
     return not request.headers.get("Authorization", "") and SESSION_COOKIE in request.COOKIES
 
 
-def _by_session(key: str, station_key: str) -> Actor | None:
+def _by_session(key: str, station_key: str, touch: bool) -> Actor | None:
     rows = _rows(BY_SESSION, [passwords.digest(key), passwords.digest(station_key)])
     if not rows:
         return None
     id, station_id, site_id, stale, *who = rows[0]
-    if stale:
+    if stale and touch:
         sessions.touch_session(id)
     actor = replace(_actor(who, site_id), session=id, station=station_id)
     if station_id is None:
@@ -93,12 +98,12 @@ def _by_session(key: str, station_key: str) -> Actor | None:
     return replace(actor, rights=limited | OWN_RIGHTS_AT_STATION)
 
 
-def _by_token(token: str) -> Actor | None:
+def _by_token(token: str, touch: bool) -> Actor | None:
     rows = _rows(BY_TOKEN, [passwords.digest(token)])
     if not rows:
         return None
     id, name, rights, stale, *who = rows[0]
-    if stale:
+    if stale and touch:
         sessions.touch_token(id)
     actor = _actor(who, None)
     limited = rules.common(actor.rights, _json(rights))
