@@ -6,7 +6,16 @@ import numpy as np
 
 from lianzao.engine.arithmetic import NEVER_S
 from lianzao.engine.columns import (
-    NONE, Action, Commitment, ConsumerKind, Messages, Pegs, Problem, Proposals, Reasons, SupplyKind,
+    NONE,
+    Action,
+    Commitment,
+    ConsumerKind,
+    Messages,
+    Pegs,
+    Problem,
+    Proposals,
+    Reasons,
+    SupplyKind,
 )
 from lianzao.engine.tables import Column
 
@@ -66,7 +75,7 @@ def about(
         said.append((receipt, Action.CANCEL, expected, expected, quantity, 0, NONE))
         return said
     useful = lot_for(problem, int(problem.receipts.item[receipt]), pegged)
-    if 0 < pegged and useful < quantity:
+    if pegged > 0 and useful < quantity:
         said.append((receipt, Action.DECREASE, expected, expected, quantity, useful, demand))
     comes = max(expected, now) if ready < 0 else ready
     if critical and wanted < comes and max(wanted, now) < comes:

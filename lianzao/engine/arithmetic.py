@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import numba as nb
-
-# Kernels that make no arrays are compiled without reference counting: counting the hundred arrays of the named tuples
-# up and down at each access costs more than the work itself.
-kernel = nb.njit(cache=True, _nrt=False)
+from lianzao.engine.compiling import kernel
 
 NEVER_S = 2**62  # inside the engine: an instant that does not come
 

@@ -7,10 +7,10 @@ then written first come, first served in time, so stock is used before receipts.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
-from lianzao.engine.arithmetic import kernel, NEVER_S, down_to, up_to
+from lianzao.engine.arithmetic import NEVER_S, down_to, up_to
+from lianzao.engine.compiling import allocating, kernel
 from lianzao.engine.state import Given, Work
 from lianzao.engine.tables import Column
 
@@ -150,10 +150,10 @@ def make_orders(g: Given, w: Work, item: int, quantity: int, need: int) -> None:
             return
         quantity -= size
         if 0 < quantity < g.lot_minimum[item]:
-            quantity = g.lot_minimum[item]
+            quantity = up_to(up_to(g.lot_minimum[item], g.lot_multiple[item]), step)
 
 
-@nb.njit(cache=True)
+@allocating
 def sorted_requirements(w: Work, item: int) -> Column:
     """The needs of an item by importance, then date, then row."""
     number, row = 0, w.item_req[item]
@@ -171,7 +171,7 @@ def sorted_requirements(w: Work, item: int) -> Column:
     return rows
 
 
-@nb.njit(cache=True)
+@allocating
 def existing_supplies(g: Given, w: Work, item: int) -> tuple[Column, Column]:
     """Stock and open receipts that will come, by date: (supply numbers, instants)."""
     stocks = g.numbers[2]
@@ -189,7 +189,7 @@ def existing_supplies(g: Given, w: Work, item: int) -> tuple[Column, Column]:
     return supplies[:number][order], instants[:number][order]
 
 
-@nb.njit(cache=True)
+@allocating
 def net_item(g: Given, w: Work, item: int, safety: int) -> int:
     """Net all needs of an item against what exists, plan new orders for the rest; returns the first new order."""
     rows = sorted_requirements(w, item)
@@ -242,7 +242,7 @@ def net_item(g: Given, w: Work, item: int, safety: int) -> int:
     return first_new
 
 
-@nb.njit(cache=True)
+@allocating
 def peg_existing(g: Given, w: Work, supplies: Column, req: Column, quantity: Column, position: Column) -> None:
     """Write the promises down first come, first served: the cumulative check makes every peg in time."""
     at = 0
@@ -260,7 +260,7 @@ def peg_existing(g: Given, w: Work, supplies: Column, req: Column, quantity: Col
                 left = g.supply_quantity[supplies[at]]
 
 
-@nb.njit(cache=True)
+@allocating
 def plan_new(
     g: Given, w: Work, item: int, safety: int, existing: int, cover_at: Column, cover_quantity: Column,
     open_req: Column, open_quantity: Column,

@@ -6,7 +6,8 @@ between bookings of one machine that holds its working seconds.
 
 from __future__ import annotations
 
-from lianzao.engine.arithmetic import kernel, NEVER_S
+from lianzao.engine.arithmetic import NEVER_S
+from lianzao.engine.compiling import kernel
 from lianzao.engine.state import Given, Work
 
 

@@ -7,10 +7,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lianzao.engine.columns import (
-    NEVER, Commitment, ItemKind, Messages, Plan, Problem, Reasons, ReceiptKind, ReceiptOperations, ReceiptRequirements,
-    Receipts, SupplyKind,
+    NEVER,
+    Commitment,
+    ConsumerKind,
+    Deliveries,
+    ItemKind,
+    Messages,
+    Plan,
+    Problem,
+    Reasons,
+    ReceiptKind,
+    ReceiptOperations,
+    ReceiptRequirements,
+    Receipts,
+    SupplyKind,
 )
-from lianzao.engine.columns import ConsumerKind, Deliveries
 from lianzao.engine.replanning import replan
 from lianzao.engine.tables import Column
 

@@ -8,8 +8,21 @@ import numpy as np
 
 from lianzao.engine import advising
 from lianzao.engine.columns import (
-    NEVER, NONE, ConsumerKind, Deliveries, ItemKind, Outcomes, Pegs, Placements, Plan, Problem, Proposals, ReasonKind,
-    Reasons, Shortages, SupplyKind,
+    NEVER,
+    NONE,
+    ConsumerKind,
+    Deliveries,
+    ItemKind,
+    Outcomes,
+    Pegs,
+    Placements,
+    Plan,
+    Problem,
+    Proposals,
+    ReasonKind,
+    Reasons,
+    Shortages,
+    SupplyKind,
 )
 from lianzao.engine.netting import DEMAND, ORDER, SAFETY
 from lianzao.engine.preparing import NEVER_S
@@ -160,7 +173,7 @@ def plan_of(
     pegs = pegs_of(problem, g, work, slice_demand, good, number)
     deliveries = deliveries_of(problem, pegs)
     outcomes = outcomes_of(problem, deliveries)
-    why = reasons_of(np.concatenate((reasons, waits_for_group(problem, wanted.own_ready, outcomes))), outcomes)
+    why = reasons_of(np.concatenate((reasons, waits_for_group(problem, wanted.own_ready, outcomes, reasons[:, 0]))), outcomes)
     ready = np.where(work.order_finish[:receipts] >= NEVER_S, NEVER, work.order_finish[:receipts])
     messages = advising.messages_of(problem, pegs, proposals, why, ready, wanted.receipt_need, wanted.receipt_demand)
     return Plan(proposals, placements, pegs, deliveries, outcomes, why, messages, wanted.shortages, ready,
@@ -306,19 +319,26 @@ def outcomes_of(problem: Problem, deliveries: Deliveries) -> Outcomes:
                        projected_s=last, late_s=late)
 
 
-def waits_for_group(problem: Problem, ready: Column, outcomes: Outcomes) -> Column:
-    """Reason rows for late demands that would have been ready before the last of their group."""
+def waits_for_group(problem: Problem, ready: Column, outcomes: Outcomes, explained: Column) -> Column:
+    """Reason rows for late demands that would have been ready before the last of their group.
+
+    A demand that no trace explains also waits for its group: for the member that was traced.
+    """
     demands = problem.demands
     rows: list[list[int]] = []
+    known = set(explained.tolist())
     for demand in np.flatnonzero(((outcomes.late_s > 0) | (outcomes.short > 0)) & (demands.group >= 0)).tolist():
         members = np.flatnonzero((demands.group == demands.group[demand]) & (outcomes.delivered > 0))
         if members.size == 0:
             continue
         last = int(members[np.argmax(ready[members])])
         wait = int(ready[last] - ready[demand])
+        if wait <= 0 and demand not in known:
+            last = int(members[np.argmax(np.isin(members, explained))])
+            wait = int(outcomes.late_s[demand])
         if wait > 0:
             rows.append([demand, ReasonKind.DELIVERED_TOGETHER, int(demands.item[last]), NONE, NONE, wait,
-                         int(ready[demand]), int(ready[last]), int(demands.quantity[demand])])
+                         int(ready[demand]), int(ready[demand]) + wait, int(demands.quantity[demand])])
     return np.array(rows, np.int64).reshape(-1, 9)
 
 

@@ -7,10 +7,10 @@ keeps its just-in-time place when its material allows, else it goes to the first
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
-from lianzao.engine.arithmetic import kernel, NEVER_S, down_to, times_ratio, up_to
+from lianzao.engine.arithmetic import NEVER_S, down_to, times_ratio, up_to
+from lianzao.engine.compiling import allocating, kernel
 from lianzao.engine.netting import BUY, DEMAND, ORDER, add_requirement, net_item, run_seconds, soonest
 from lianzao.engine.placing import first_fit, order_earliest, order_latest
 from lianzao.engine.state import Given, Work
@@ -19,7 +19,7 @@ from lianzao.engine.tables import Column
 MOST_SLICES = 4
 
 
-@nb.njit(cache=True)
+@allocating
 def run_pass(
     g: Given, w: Work, slice_item: Column, slice_quantity: Column, slice_need: Column, slice_rank: Column,
     safety: Column, material_ready: Column,
@@ -48,7 +48,7 @@ def run_pass(
         read_ready(g, w)
 
 
-@nb.njit(cache=True)
+@allocating
 def clear(g: Given, w: Work) -> None:
     """Forget the pass before."""
     w.count[:] = 0
@@ -74,7 +74,7 @@ def add_placement(w: Work, order: int, centre: int, work: int, wait: int) -> int
     return row
 
 
-@nb.njit(cache=True)
+@allocating
 def open_orders(g: Given, w: Work, material_ready: Column) -> None:
     """Take over the open receipts; work orders take their places on the machines."""
     receipts, stocks, now = g.numbers[3], g.numbers[2], g.numbers[0]
@@ -99,7 +99,7 @@ def open_orders(g: Given, w: Work, material_ready: Column) -> None:
             w.order_finish[order] = max(w.order_finish[order], material_ready[material_ready.shape[0] - receipts + order])
 
 
-@nb.njit(cache=True)
+@allocating
 def rank_receipts(g: Given, w: Work, item: int) -> None:
     """Open work orders of this item hand their open component needs on, with the importance of what they serve."""
     stocks = g.numbers[2]
@@ -124,7 +124,7 @@ def rank_receipts(g: Given, w: Work, item: int) -> None:
         w.order_requirements[order] = w.count[1] - w.order_requirement[order]
 
 
-@nb.njit(cache=True)
+@allocating
 def tentative(g: Given, w: Work, first_new: int) -> None:
     """Give the new orders of an item a place, the most important first, and hand their component needs on."""
     last = w.count[0]
@@ -183,7 +183,7 @@ def explode(g: Given, w: Work, order: int) -> None:
     w.order_requirements[order] = w.count[1] - w.order_requirement[order]
 
 
-@nb.njit(cache=True)
+@allocating
 def settle(g: Given, w: Work) -> None:
     """Place every order for good: the most important first, components before what they go into."""
     orders = w.count[0]
@@ -204,7 +204,7 @@ def settle(g: Given, w: Work) -> None:
     read_ready(g, w)
 
 
-@nb.njit(cache=True)
+@allocating
 def settle_order(g: Given, w: Work, order: int) -> None:
     """Place one order, knowing when its material comes."""
     now, receipts = g.numbers[0], g.numbers[3]
@@ -301,7 +301,7 @@ def add_piece(quantity: Column, at: Column, number: int, most: int, amount: int,
     return number + 1
 
 
-@nb.njit(cache=True)
+@allocating
 def slice_order(g: Given, w: Work, order: int) -> None:
     """Note in which slices a late order could be finished if it were split by the arrival of its material.
 

@@ -6,10 +6,10 @@ fact behind it. Side branches that had slack are never entered.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
-from lianzao.engine.arithmetic import kernel, NEVER_S
+from lianzao.engine.arithmetic import NEVER_S
+from lianzao.engine.compiling import allocating, kernel
 from lianzao.engine.netting import BUY
 from lianzao.engine.placing import first_fit
 from lianzao.engine.scheduling import pieces_of, supply_at
@@ -44,7 +44,7 @@ def add_short(g: Given, w: Work, demand: int, item: int, since: int, quantity: i
     add_reason(w, demand, SHORT, item, -1, -1, 0, since, -1, quantity)
 
 
-@nb.njit(cache=True)
+@allocating
 def trace_slices(g: Given, w: Work, slice_demand: Column) -> None:
     """Give the reasons of all slices that come later than wanted. Slice s is requirement s."""
     stocks, now = g.numbers[2], g.numbers[0]
@@ -185,7 +185,7 @@ def committed(g: Given, order: int) -> int:
     return order if order < g.numbers[3] else -1
 
 
-@nb.njit(cache=True)
+@allocating
 def delivery_pieces(g: Given, w: Work, slices: int, out: Column) -> int:
     """Rows of [slice, quantity, ready] into `out` (ready = NEVER_S: short); returns their number, -1 when full."""
     quantity, at = np.zeros(32, np.int64), np.zeros(32, np.int64)
@@ -205,7 +205,7 @@ def delivery_pieces(g: Given, w: Work, slices: int, out: Column) -> int:
     return rows
 
 
-@nb.njit(cache=True)
+@allocating
 def safety_short(g: Given, w: Work, safety: Column) -> None:
     """Lower the safety stocks to what can be had at all."""
     quantity, at = np.zeros(32, np.int64), np.zeros(32, np.int64)
