@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
 from lianzao.access.models import Site
@@ -13,7 +14,7 @@ from lianzao.catalog import queries as catalog
 from lianzao.catalog.models import Item
 from lianzao.foundation import entity, link, scope
 from lianzao.foundation.actor import Actor
-from lianzao.foundation.command import command
+from lianzao.foundation.command import READ, command
 from lianzao.foundation.outbox import publish
 from lianzao.inventory import commands as inventory
 from lianzao.inventory.models import Lot, PendingMove
@@ -57,7 +58,7 @@ class ShipLine:
     quantity: Decimal
     label: str = ""
     document: Ref | None = None
-    lot: Lot | None = None
+    lot: Annotated[Lot, READ] | None = None
     complete: bool = False
 
 
@@ -160,7 +161,7 @@ def pick_shipment_line(
     *,
     line: ShipmentLine,
     quantity: Decimal | None = None,
-    lot: Lot | None = None,
+    lot: Annotated[Lot, READ] | None = None,
     location: Location | None = None,
 ) -> ShipmentLine:
     """Pick goods for a line: by scan of lot and location, or without them first expired first out.

@@ -69,7 +69,7 @@ class _Arrived:
     value: Decimal | None = None
 
 
-@command
+@command(when={"status": ("announced", "arrived")})
 def receive_goods(
     by: Actor,
     *,

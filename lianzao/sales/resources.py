@@ -37,5 +37,6 @@ Resource(
     filters="line status offered_at",
     site="line__order__site_id",
     partner="line__order__customer",
+    masks="reasons",
     sort="-offered_at",
 )
