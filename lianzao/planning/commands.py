@@ -22,8 +22,8 @@ from lianzao.planning.deciding import carry_out_message, carry_out_proposal
 from lianzao.planning.events import ProposalDecided, RemedyDecided, ReplanRequested
 from lianzao.planning.models import ActionMessage, PlanRun, Policy, PolicyEntry, PolicyName, Proposal
 from lianzao.planning.publishing import publish_plan
-from lianzao.planning.rules import Wish
 from lianzao.planning.reading import reasons as read_reasons
+from lianzao.planning.rules import Wish
 from lianzao.values.errors import Conflict, Invalid
 from lianzao.values.reference import Ref
 from lianzao.values.time import local_date

@@ -9,6 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+
 from lianzao.access.queries import site_zone
 from lianzao.catalog import queries as catalog
 from lianzao.engine.columns import (
@@ -127,7 +129,7 @@ def take(site_id: UUID, now: datetime, extra_demand: Mapping[str, Any] | None = 
     items = _items(site_id, now)
     place = {id: row for row, id in enumerate(items.ids)}
     centres, centre_place = _centres(site_id, now)
-    receipts = _receipts(site_id, now, place, centre_place)
+    receipts = _receipts(site_id, place, centre_place, centres.open)
     demands = _demands(site_id, zone, place, extra_demand)
     problem = Problem(
         now_s=seconds(now),
@@ -253,6 +255,7 @@ def _routing(
 class _CentreRows:
     table: WorkCentres
     hours: CentreHours
+    open: dict[UUID, Hours]
     ids: list[UUID]
     names: list[tuple[str, str]]
 
@@ -272,6 +275,7 @@ def _centres(site_id: UUID, now: datetime) -> tuple[_CentreRows, dict[UUID, int]
         down.setdefault(row["work_center_id"], []).append((seconds(row["from_at"]), seconds(until)))
     machines: list[int] = []
     centre, start, end = [], [], []  # type: ignore[var-annotated]
+    known: dict[UUID, Hours] = {}
     for id, capacity, count in zip(ids, columns["capacity"], columns["machines"], strict=True):
         places = max(int(capacity or 0), 1)
         stopped = down.get(id, [])
@@ -282,14 +286,16 @@ def _centres(site_id: UUID, now: datetime) -> tuple[_CentreRows, dict[UUID, int]
             standing = 0
         machines.append(max(places - standing, 1))
         found = intervals.get(id)
-        for first, last in cut(list(zip(found.starts, found.ends, strict=True)) if found else [], closed):
+        spans = cut(list(zip(found.starts, found.ends, strict=True)) if found else [], closed)
+        known[id] = Hours(spans)
+        for first, last in spans:
             centre.append(place[id])
             start.append(first)
             end.append(last)
     table = WorkCentres.of(machines=machines)
     hours = CentreHours.of(centre=centre, start_s=start, end_s=end)
     names = list(zip(columns["name"], columns["name_en"], strict=True))
-    return _CentreRows(table, hours, ids, names), place
+    return _CentreRows(table, hours, known, ids, names), place
 
 
 def cut(open_hours: Sequence[tuple[int, int]], closed: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -304,6 +310,42 @@ def cut(open_hours: Sequence[tuple[int, int]], closed: Sequence[tuple[int, int]]
                 remaining.append((max(start, last), end))
         left = [(start, end) for start, end in remaining if start < end]
     return left
+
+
+class Hours:
+    """A center's open hours, to walk back from an end to the latest start."""
+
+    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
+        self.starts = np.array([first for first, _ in spans], np.int64)
+        self.ends = np.array([last for _, last in spans], np.int64)
+        self.worked = np.concatenate(([0], np.cumsum(self.ends - self.starts)))
+
+    def latest_start(self, end: int, work: int) -> int:
+        """The latest second to begin `work` seconds so as to end by `end`; before the known hours, the first of them."""
+        if self.starts.size == 0:
+            return end - work
+        row = int(np.searchsorted(self.starts, end, side="right")) - 1
+        if row < 0:
+            return int(self.starts[0])
+        before = int(self.worked[row]) + min(end, int(self.ends[row])) - int(self.starts[row]) - work
+        if before <= 0:
+            return int(self.starts[0])
+        row = int(np.searchsorted(self.worked, before, side="left")) - 1
+        return int(self.starts[row]) + before - int(self.worked[row])
+
+
+def latest_starts(
+    operations: Sequence[Mapping[str, Any]], due: Mapping[UUID, int], hours: Mapping[UUID, Hours]
+) -> dict[UUID, int]:
+    """Per work order the latest start of its first remaining operation that still meets the due date, alone on its machines."""
+    at = dict(due)
+    for row in reversed(operations):
+        order = row["work_order_id"]
+        work = int((row["setup_minutes"] + row["run_minutes"]) * 60)
+        center = hours.get(row["work_center_id"])
+        start = at[order] - work if center is None else center.latest_start(at[order], work)
+        at[order] = start - int(row["queue_minutes"] * 60)
+    return at
 
 
 def _stock(site_id: UUID, place: Mapping[UUID, int], now: datetime) -> Stock:
@@ -354,8 +396,13 @@ class _ReceiptRows:
 
 
 def _receipts(
-    site_id: UUID, now: datetime, place: Mapping[UUID, int], centre_place: Mapping[UUID, int]
+    site_id: UUID, place: Mapping[UUID, int], centre_place: Mapping[UUID, int], hours: Mapping[UUID, Hours]
 ) -> _ReceiptRows:
+    """What is ordered already, from suppliers and from our own floor, with what remains to be done and taken.
+
+    An open work order keeps the place the floor knows, or the latest one that still meets its due date, whichever is
+    earlier: it is not pulled forward for nothing, and comes back when what delayed it is gone.
+    """
     item, amount, expected, kind, commitment = [], [], [], [], []  # type: ignore[var-annotated]
     named: list[Named] = []
     facts: list[dict[str, Any]] = []
@@ -381,6 +428,9 @@ def _receipts(
     operations = [row for row in _rows(production.operation_columns(site_id)) if row["work_order_id"] in order_row]
     for row in operations:
         operation_ids[(order_row[row["work_order_id"]], row["sequence"])] = row["operation_id"]
+    due = {id: expected[row] for id, row in order_row.items()}
+    latest = latest_starts(operations, due, hours)
+    not_before = [_not_before(row, latest) for row in _first_of_each(operations)]
     materials = [row for row in _rows(production.material_columns(site_id)) if row["work_order_id"] in order_row]
     return _ReceiptRows(
         Receipts.of(item=item, quantity=amount, expected_s=expected, kind=kind, commitment=commitment),
@@ -392,10 +442,7 @@ def _receipts(
             run_s=[int(row["run_minutes"] * 60) for row in operations],
             wait_s=[int(row["queue_minutes"] * 60) for row in operations],
             started=[int(row["started"]) for row in operations],
-            start_s=[
-                seconds(row["planned_start_at"]) if row["pinned"] and row["planned_start_at"] else NEVER
-                for row in operations
-            ],
+            start_s=not_before,
         ),
         ReceiptRequirements.of(
             receipt=[order_row[row["work_order_id"]] for row in materials],
@@ -407,6 +454,27 @@ def _receipts(
         facts,
         operation_ids,
     )
+
+
+def _first_of_each(operations: Sequence[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], bool]]:
+    seen: set[UUID] = set()
+    for row in operations:
+        yield row, row["work_order_id"] not in seen
+        seen.add(row["work_order_id"])
+
+
+def _not_before(told: tuple[dict[str, Any], bool], latest: Mapping[UUID, int]) -> int:
+    """The earliest second an operation may be planned at; the others follow the first by themselves."""
+    row, first = told
+    planned = None if row["planned_start_at"] is None else seconds(row["planned_start_at"])
+    if row["started"]:
+        return NEVER
+    if row["pinned"] and planned is not None:
+        return planned
+    if not first:
+        return NEVER
+    bound = latest[row["work_order_id"]]
+    return max(0, bound if planned is None else min(bound, planned))
 
 
 @dataclass(frozen=True)
