@@ -1,7 +1,7 @@
 """How the kernels are compiled and kept.
 
 Numba keeps compiled code beside the source and takes it for fresh as long as the file of *that* function is unchanged.
-Our kernels call each other across files, so all of them share one stamp over all engine files: a change anywhere
+Our kernels call each other across files, so all of them share one stamp over all files with kernels: a change in one
 compiles everything anew (about a minute), and never runs old code.
 """
 
@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 
 import numba as nb
 
+KERNEL_FILES = ("arithmetic", "compiling", "netting", "placing", "scheduling", "state", "tracing")
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _stamp() -> tuple[int, ...]:
-    """Times and sizes of all files of the engine."""
-    facts = [path.stat() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    """Times and sizes of the files that kernels depend on."""
+    facts = [(Path(__file__).parent / f"{name}.py").stat() for name in KERNEL_FILES]
     return tuple(number for fact in facts for number in (fact.st_mtime_ns, fact.st_size))
 
 

@@ -64,10 +64,10 @@ class Wanted:
     @classmethod
     def of(
         cls, problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column, pieces: Column,
-        starving: Shortages,
+        lacking: Shortages,
     ) -> Wanted:
-        """Read the first pass; `pieces` are rows [slice, quantity, ready] of what it achieved, `starving` what work
-        orders lack that can never be finished."""
+        """Read the first pass; `pieces` are rows [slice, quantity, ready] of what it achieved, `lacking` what open work
+        orders lacked before they were re-dated to their material."""
         own = problem.demands.due_s - problem.demands.shipping_s
         real = pieces[pieces[:, 2] < NEVER_S]
         np.maximum.at(own, slice_demand[real[:, 0]], real[:, 2])
@@ -82,7 +82,8 @@ class Wanted:
         np.minimum.at(need, row, work.req_need[req[open_receipt]])
         np.minimum.at(best, row, served[req[open_receipt]])
         demand = by_rank[np.minimum(best, rank.size)]
-        missing = missing_of(problem, g, work, by_rank[np.minimum(served, rank.size)]).joined(starving)
+        missing = missing_of(problem, g, work, by_rank[np.minimum(served, rank.size)])
+        missing = missing.where(missing.consumer_kind != ConsumerKind.WORK_ORDER).joined(lacking)
         missing = missing.where(np.lexsort((np.arange(len(missing)), missing.need_s, missing.item)))
         return cls(missing, need, demand, own)
 
@@ -117,14 +118,12 @@ def missing_of(problem: Problem, g: Given, work: Work, hurts: Column) -> Shortag
         demand=hurts[need_row][order], supply_kind=supply_kind[order], supply=row[order])
 
 
-def shortages_of_orders(
-    problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column, orders: list[int]
-) -> Shortages:
-    """What these open work orders lack."""
+def shortages_of_orders(problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column) -> Shortages:
+    """What open work orders lack at the instant they would begin."""
     served, _ = served_ranks(g, work, rank, slice_demand)
     by_rank = np.append(np.argsort(rank, kind="stable"), NONE)
     missing = missing_of(problem, g, work, by_rank[np.minimum(served, rank.size)])
-    return missing.where((missing.consumer_kind == ConsumerKind.WORK_ORDER) & np.isin(missing.consumer, orders))
+    return missing.where(missing.consumer_kind == ConsumerKind.WORK_ORDER)
 
 
 def supply_instants(g: Given, work: Work) -> Column:

@@ -1,6 +1,7 @@
 """`solve(problem) -> Plan`: pure, deterministic, usable on its own.
 
-The first pass wants every demand on its due date and finds what is possible, and why not more. The following passes
+The first pass wants every demand on its due date and finds what is possible, and why not more; it is repeated until
+open work orders that wait for material no longer ask for the rest of theirs too early. The following passes
 aim at the dates found, so that everything beside the critical path becomes just in time and nothing is made or bought
 for what cannot be delivered. They end when nothing changes, at the latest after `MOST_PASSES`.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lianzao.engine import results
-from lianzao.engine.columns import MICRO, Demands, ItemKind, Items, Plan, Problem, ProblemError, Shortages
+from lianzao.engine.columns import MICRO, Demands, ItemKind, Items, Plan, Problem, ProblemError
 from lianzao.engine.preparing import NEVER_S, prepare, working_memory
 from lianzao.engine.scheduling import run_pass
 from lianzao.engine.starving import newly_starved
@@ -21,7 +22,8 @@ from lianzao.engine.tables import Column
 from lianzao.engine.tracing import delivery_pieces, safety_short, trace_slices
 
 MOST_PASSES = 6
-MOST_RESTARTS = 8
+MOST_RESTARTS = 8    # first passes until the open work orders have their material dates
+MOST_REDATINGS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +140,10 @@ def ready_of_open_orders(g: Given, work: Work) -> Column:
     return np.concatenate((work.place_ready[:operations], work.order_finish[:receipts]))
 
 
-def without(g: Given, ready: Column, starved: list[int]) -> Column:
-    """Material dates in which the starved work orders never get theirs."""
-    ready = ready.copy()
+def settled_material(g: Given, before: Column, found: Column, starved: list[int]) -> Column:
+    """Material dates of open work orders for another first pass: as found; never for starved orders; and as before for
+    those that only wait for what a starved order holds."""
+    ready = np.where((found >= NEVER_S) | (before >= NEVER_S), before, found)
     operations = g.rop_centre.shape[0]
     for order in starved:
         ready[g.rop_first[order]:g.rop_first[order + 1]] = NEVER_S
@@ -159,15 +162,16 @@ def solve(problem: Problem) -> Plan:
     rank = demand_ranks(problem.demands)
     slices, safety = first_slices(problem), np.array(problem.items.safety_stock, np.int64)
     ready = np.full(g.rop_centre.shape[0] + len(problem.receipts), problem.now_s, np.int64)
-    work, starving = memory.run(slices, rank, safety, ready), Shortages.empty()
-    for _ in range(MOST_RESTARTS if problem.constrained else 0):
+    work = memory.run(slices, rank, safety, ready)
+    lacking = results.shortages_of_orders(problem, g, work, rank, slices.demand)
+    for turn in range(MOST_RESTARTS if problem.constrained else 0):
         starved = newly_starved(g, work)
-        if not starved:
+        later = settled_material(g, ready, ready_of_open_orders(g, work) if turn < MOST_REDATINGS else ready, starved)
+        if np.array_equal(later, ready):
             break
-        starving = starving.joined(results.shortages_of_orders(problem, g, work, rank, slices.demand, starved))
-        ready = without(g, ready, starved)
+        ready = later
         work = memory.run(slices, rank, safety, ready)
-    wanted = results.Wanted.of(problem, g, work, rank, slices.demand, pieces_of_slices(g, work, slices), starving)
+    wanted = results.Wanted.of(problem, g, work, rank, slices.demand, pieces_of_slices(g, work, slices), lacking)
     reasons = [work.reason[: work.count[4]].copy()]
     passes = 1
     while problem.constrained and passes < MOST_PASSES:
