@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -32,6 +34,9 @@ class MachineState(Part):
 
     `expected_until`: when a stop is expected to end, as far as somebody knows.
     """
+
+    machine_id: UUID
+    reason_id: UUID | None
 
     machine = models.ForeignKey(Machine, on_delete=models.PROTECT, related_name="+")
     site_id = SiteField()

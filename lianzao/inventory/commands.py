@@ -17,7 +17,8 @@ from lianzao.foundation.entity import execute
 from lianzao.foundation.outbox import publish
 from lianzao.inventory import queries
 from lianzao.inventory.events import LotHeld, LotReleased, PeriodClosed, StockCounted
-from lianzao.inventory.ledger import MoveLine, Posted, move_line, post
+from lianzao.inventory.history import PastMove, take_history
+from lianzao.inventory.ledger import MoveLine, OwnLine, Posted, move_line, post
 from lianzao.inventory.models import NO_LOT, Lot, Move, StockPeriod
 from lianzao.inventory.pending import (
     cover_all_pending,
@@ -38,10 +39,11 @@ from lianzao.values.quantity import ZERO
 from lianzao.values.reference import Ref
 
 __all__ = [
-    "MoveLine", "Opening", "Posted", "adjust_stock", "close_period", "confirm_pick", "count_stock", "cover_all_pending",
-    "cover_pending", "expire_reservations", "hold_lot", "make_lot", "make_pending", "move_line", "move_stock",
-    "open_balance", "open_pick_task", "post", "post_moves", "post_pending", "rebuild_balances", "release_lot",
-    "reserve_stock", "return_of", "reverse_moves", "scrap_lot", "void_pending", "void_pick_task", "void_reservation",
+    "MoveLine", "Opening", "PastMove", "Posted", "adjust_stock", "close_period", "confirm_pick", "count_stock",
+    "cover_all_pending", "cover_pending", "expire_reservations", "hold_lot", "make_lot", "make_pending",
+    "move_line", "move_stock", "open_balance", "open_pick_task", "post", "post_moves", "post_pending",
+    "rebuild_balances", "release_lot", "reserve_stock", "return_of", "reverse_moves", "scrap_lot",
+    "take_history", "void_pending", "void_pick_task", "void_reservation",
 ]  # fmt: skip
 
 
@@ -82,7 +84,7 @@ def reverse_moves(
     if not rows:
         raise RuleBroken("nothing_to_reverse", document=str(cause))
     lines = [
-        MoveLine(item, quantity, target, source, lot, value, happened_at, order_id=first_order, reverses=id)
+        OwnLine(item, quantity, target, source, lot, value, happened_at, order_id=first_order, reverses=id)
         for id, item, lot, quantity, source, target, value, first_order in rows
     ]
     return post(by, lines, cause)

@@ -6,6 +6,7 @@ location) by every writer, so that two of them queue instead of standing in each
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,16 +26,12 @@ from lianzao.plant.models import Location
 from lianzao.values.errors import NotFound
 from lianzao.values.quantity import round_quantity
 from lianzao.values.reference import Ref
-from lianzao.values.time import uuid7
+from lianzao.values.time import uuid7, uuid7_at
 
 
 @dataclass(frozen=True)
 class MoveLine:
-    """One move to post. `value`: total value; by default quantity × standard cost. `happened_at`: now by default.
-
-    `order_id` and `reverses` are for the ledger's own use: the order a move belongs to when another order posts it
-    later, and the move that is taken back.
-    """
+    """One move to post. `value`: total value; by default quantity × standard cost. `happened_at`: now by default."""
 
     item_id: UUID
     quantity: Decimal
@@ -43,6 +40,15 @@ class MoveLine:
     lot_id: UUID | None = None
     value: Decimal | None = None
     happened_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OwnLine(MoveLine):
+    """A line only the ledger itself makes, never a caller: what it takes back is not held to the state of its lot.
+
+    `order_id`: the order a move belongs to when another order posts it later; `reverses`: the move that is taken back.
+    """
+
     order_id: UUID | None = None
     reverses: UUID | None = None
 
@@ -149,8 +155,10 @@ class _Known:
     awaited: bool
 
 
-def post(by: Actor, lines: Sequence[MoveLine], cause: Ref, causes: Sequence[Ref] | None = None) -> Posted:
-    """Post moves, all or none. `causes` names one cause per line when they differ.
+def post(
+    by: Actor, lines: Sequence[MoveLine], cause: Ref, causes: Sequence[Ref] | None = None, *, past: bool = False
+) -> Posted:
+    """Post moves, all or none. `causes`: one for each line when they differ. `past`: ids of the time they happened.
 
     Raises RuleBroken("stock_short") naming item, lot, location and what is missing; the errors of `rules.check_line`;
     NotFound for an unknown item or location, or one of a site the actor does not see.
@@ -163,7 +171,8 @@ def post(by: Actor, lines: Sequence[MoveLine], cause: Ref, causes: Sequence[Ref]
         rules.check_line(each.facts, by.now, row if len(known) > 1 else None)
         for check in period_checks:
             check(each.facts.source.site_id, each.facts.happened_at)
-    ids = _insert(order, known, list(causes) if causes is not None else [cause] * len(known))
+    ids = [uuid7_past(each.facts.happened_at) if past else uuid7() for each in known]
+    _insert(order, known, ids, list(causes) if causes is not None else [cause] * len(known))
     locations = _change_balances(known)
     _tell(order, known, cause, locations)
     return Posted(ids)
@@ -211,28 +220,34 @@ def _known(by: Actor, line: MoveLine, happened_at: datetime, row: Sequence[Any])
         lot_status=lot_status or "",
         expired=expired,
         closed_until=closed_until,
-        is_reversal=line.reverses is not None,
+        is_reversal=isinstance(line, OwnLine) and line.reverses is not None,
     )
     return _Known(facts, line, awaited)
 
 
-def _insert(order: audit.Running, known: Sequence[_Known], causes: Sequence[Ref]) -> list[UUID]:
+def uuid7_past(happened_at: datetime) -> UUID:
+    """An id of its own with the time of a past move in it, so that it lies and sorts where it belongs."""
+    return UUID(int=uuid7_at(happened_at).int | 7 << 76 | 2 << 62 | secrets.randbits(62) | secrets.randbits(12) << 64)
+
+
+def _insert(order: audit.Running, known: Sequence[_Known], ids: Sequence[UUID], causes: Sequence[Ref]) -> None:
     """All moves with one statement."""
     rows: list[tuple[Any, ...]] = []
-    for each, cause in zip(known, causes, strict=True):
+    for id, each, cause in zip(ids, known, causes, strict=True):
         facts, line = each.facts, each.line
         value = line.value if line.value is not None else round_quantity(facts.quantity * facts.standard_cost)
+        own = line if isinstance(line, OwnLine) else None
+        made_by = own.order_id if own is not None and own.order_id is not None else order.id
         site = facts.source.site_id if facts.source.is_real else facts.target.site_id
         rows.append(
-            (uuid7(), site, facts.item_id, facts.lot_id, facts.quantity, facts.source.id, facts.target.id, value,
-             facts.happened_at, cause.kind, cause.id, line.order_id or order.id, line.reverses)
+            (id, site, facts.item_id, facts.lot_id, facts.quantity, facts.source.id, facts.target.id, value,
+             facts.happened_at, cause.kind, cause.id, made_by, own.reverses if own else None)
         )  # fmt: skip
         if facts.lot_id is not None:
             audit.touch("inventory.lot", facts.lot_id)
     for each_cause in set(causes):
         audit.touch(each_cause.kind, each_cause.id)
     execute(INSERT_MOVES, [list(column) for column in zip(*rows, strict=True)])
-    return [row[0] for row in rows]
 
 
 def _change_balances(known: Sequence[_Known]) -> set[UUID]:

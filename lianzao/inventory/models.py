@@ -33,6 +33,9 @@ class Lot(Entity):
 
     LIFE = Lifecycle("usable", usable=["held", "scrapped"], held=["usable", "scrapped"], scrapped=["held"])
 
+    item_id: UUID
+    supplier_id: UUID | None
+
     number = models.CharField(max_length=60)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
     status = StatusField(LIFE)
@@ -60,6 +63,11 @@ class Move(models.Model):
     are retired, never removed. `value`: total, at standard cost unless a price was given. `order_id`: the order that
     caused it (the exact report of a work order); `reverses`: the move it takes back.
     """
+
+    item_id: UUID
+    lot_id: UUID | None
+    source_id: UUID
+    target_id: UUID
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     site_id = SiteField()
@@ -89,6 +97,10 @@ class Move(models.Model):
 
 class Balance(models.Model):
     """What stands at a real location now: the sum of its moves, kept in step in the moves' own transaction."""
+
+    item_id: UUID
+    lot_id: UUID | None
+    location_id: UUID
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     site_id = SiteField()
@@ -128,6 +140,11 @@ class PendingMove(Part):
 
     LIFE = Lifecycle("pending", pending=["posted", "void"])
 
+    item_id: UUID
+    lot_id: UUID | None
+    source_id: UUID
+    target_id: UUID
+
     site_id = SiteField()
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
     lot = models.ForeignKey(Lot, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -165,6 +182,12 @@ class PickTask(Document):
 
     NUMBER = "PT-{yy}{mm}-{seq:5}"
     LIFE = Lifecycle("open", open=["done", "short", "void"])
+
+    item_id: UUID
+    lot_id: UUID | None
+    source_id: UUID
+    target_id: UUID
+    reservation_id: UUID | None
 
     status = StatusField(LIFE)
     purpose_kind = models.CharField(max_length=80)

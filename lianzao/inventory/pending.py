@@ -17,7 +17,7 @@ from lianzao.foundation.entity import execute, insert
 from lianzao.foundation.outbox import publish
 from lianzao.inventory import queries, rules
 from lianzao.inventory.events import IssueCovered, IssueUncovered, ReservationVoided, StockReserved
-from lianzao.inventory.ledger import MoveLine, Posted, post
+from lianzao.inventory.ledger import MoveLine, OwnLine, Posted, post
 from lianzao.inventory.models import Lot, PendingMove, PendingReason
 from lianzao.plant.models import Location
 from lianzao.plant.queries import virtual_location
@@ -138,7 +138,7 @@ def post_pending(
     chosen = pending.lot_id if pending.lot_id is not None else (None if lot is None else lot.id)
     if pending.lot_id is not None and lot is not None and lot.id != pending.lot_id:
         raise RuleBroken("lot_of_other_item", field="lot", lot=lot.number, item=pending.item.code)
-    line = MoveLine(pending.item_id, take, pending.source_id, pending.target_id, chosen, order_id=pending.order_id)
+    line = OwnLine(pending.item_id, take, pending.source_id, pending.target_id, chosen, order_id=pending.order_id)
     posted = post(by, [line], Ref(pending.cause_kind, pending.cause_id))
     _reduce(pending, take)
     return posted
@@ -222,7 +222,7 @@ def cover_pending(by: Actor, *, location: Location, items: list[Item]) -> Covere
         piles[pending.item_id] = rules.without(piles[pending.item_id], picks)
         for each in picks:
             lines.append(
-                MoveLine(pending.item_id, each.quantity, pending.source_id, pending.target_id, each.pile.lot_id,
+                OwnLine(pending.item_id, each.quantity, pending.source_id, pending.target_id, each.pile.lot_id,
                          order_id=pending.order_id)
             )  # fmt: skip
             causes.append(Ref(pending.cause_kind, pending.cause_id))

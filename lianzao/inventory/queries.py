@@ -146,7 +146,8 @@ WHERE b.site_id = %(site)s AND b.item_id = ANY(%(items)s::uuid[]) AND b.quantity
 POOLED = """
 SELECT p.item_id, p.source_id, sum(p.quantity) FROM inventory_pending_move p
 WHERE p.item_id = ANY(%(items)s::uuid[]) AND p.site_id = %(site)s AND p.status = 'pending' AND p.reason <> 'uncovered'
-  AND p.lot_id IS NULL AND p.cause_id IS DISTINCT FROM %(mine)s::uuid AND (p.expires_at IS NULL OR p.expires_at > %(at)s::timestamptz)
+  AND p.lot_id IS NULL AND p.cause_id IS DISTINCT FROM %(mine)s::uuid
+  AND (p.expires_at IS NULL OR p.expires_at > %(at)s::timestamptz)
 GROUP BY p.item_id, p.source_id
 """
 

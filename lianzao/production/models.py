@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -65,6 +66,15 @@ class WorkOrder(Document):
         closed=["started", "completed"],
     )
 
+    item_id: UUID
+    bom_id: UUID | None
+    routing_id: UUID | None
+    lot_id: UUID | None
+    output_location_id: UUID | None
+    operations: models.Manager[WorkOrderOperation]
+    materials: models.Manager[WorkOrderMaterial]
+    reports: models.Manager[OperationReport]
+
     status = StatusField(LIFE)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
     quantity = QuantityField()
@@ -111,6 +121,10 @@ class WorkOrderMaterial(Part):
     taken once per order. `source`: where it is taken from (any store or line of the site if empty).
     """
 
+    work_order_id: UUID
+    item_id: UUID
+    source_id: UUID | None
+
     work_order = models.ForeignKey(WorkOrder, on_delete=models.CASCADE, related_name="materials")
     position = models.PositiveIntegerField()
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
@@ -147,6 +161,11 @@ class WorkOrderOperation(Part):
     """
 
     LIFE = Lifecycle("waiting", waiting=["started", "finished"], started=["waiting", "finished"], finished=["started"])
+
+    work_order_id: UUID
+    work_center_id: UUID | None
+    machine_id: UUID | None
+    reports: models.Manager[OperationReport]
 
     work_order = models.ForeignKey(WorkOrder, on_delete=models.CASCADE, related_name="operations")
     sequence = models.PositiveIntegerField()
@@ -201,6 +220,10 @@ class OperationReport(Part):
     `order_id`: the order that made it, carried by its moves. `used`: per material line what it took
     ([material id, quantity, of it uncovered]), so that taking it back is exact. `required`: what scrap added to them.
     """
+
+    work_order_id: UUID
+    operation_id: UUID
+    scrap_reason_id: UUID | None
 
     work_order = models.ForeignKey(WorkOrder, on_delete=models.CASCADE, related_name="reports")
     operation = models.ForeignKey(WorkOrderOperation, on_delete=models.CASCADE, related_name="reports")

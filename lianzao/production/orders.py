@@ -315,7 +315,8 @@ def reschedule(
     old_start, old_due = work_order.start_at, work_order.due_at
     work_order.start_at = start_at or work_order.start_at
     work_order.due_at = due_at or work_order.due_at
-    if work_order.start_at is not None and work_order.start_at > work_order.due_at:
+    starts = work_order.start_at
+    if starts is not None and starts > work_order.due_at:
         raise Invalid("ends_before_it_starts", field="due_at")
     if pinned is not None:
         work_order.pinned = pinned

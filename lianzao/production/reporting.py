@@ -65,7 +65,8 @@ RECORD = """
 WITH operation AS (
     UPDATE production_work_order_operation o
     SET good_quantity = o.good_quantity + u.good, scrap_quantity = o.scrap_quantity + u.scrap,
-        rework_quantity = o.rework_quantity + u.rework, started_at = coalesce(o.started_at, %(happened_at)s::timestamptz),
+        rework_quantity = o.rework_quantity + u.rework,
+        started_at = coalesce(o.started_at, %(happened_at)s::timestamptz),
         finished_at = CASE WHEN u.finished THEN %(happened_at)s::timestamptz END,
         status = CASE WHEN u.finished THEN 'finished' ELSE 'started' END,
         version = o.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
@@ -83,14 +84,16 @@ WITH operation AS (
     SET good_quantity = w.good_quantity + %(made)s::numeric, scrap_quantity = w.scrap_quantity + %(lost)s::numeric,
         status = %(status)s::text, started_at = coalesce(w.started_at, %(happened_at)s::timestamptz),
         completed_at = CASE WHEN %(status)s::text = 'completed' THEN %(happened_at)s::timestamptz END,
-        lot_id = coalesce(w.lot_id, %(lot)s::uuid), version = w.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
+        lot_id = coalesce(w.lot_id, %(lot)s::uuid), version = w.version + 1, updated_at = %(now)s::timestamptz,
+        updated_by = %(by)s::uuid
     WHERE w.id = %(work_order)s::uuid
 )
 INSERT INTO production_operation_report (id, version, created_at, created_by, updated_at, updated_by, owner_system,
     work_order_id, operation_id, good, scrap, rework, scrap_reason_id, person_id, station_id, happened_at, recorded_at,
     order_id, lots, used, note, reversed_at)
-VALUES (%(id)s, 1, %(now)s::timestamptz, %(by)s::uuid, %(now)s::timestamptz, %(by)s::uuid, %(owner)s, %(work_order)s::uuid, %(operation)s, %(report_good)s,
-    %(report_scrap)s, %(report_rework)s, %(scrap_reason)s::uuid, %(person)s::uuid, %(station)s::uuid, %(happened_at)s::timestamptz, clock_timestamp(),
+VALUES (%(id)s, 1, %(now)s::timestamptz, %(by)s::uuid, %(now)s::timestamptz, %(by)s::uuid, %(owner)s,
+    %(work_order)s::uuid, %(operation)s, %(report_good)s, %(report_scrap)s, %(report_rework)s, %(scrap_reason)s::uuid,
+    %(person)s::uuid, %(station)s::uuid, %(happened_at)s::timestamptz, clock_timestamp(),
     %(order)s, %(lots)s::uuid[], %(used_json)s::jsonb, %(note)s, NULL)
 """
 
@@ -454,7 +457,8 @@ WITH operation AS (
 )
 UPDATE production_work_order w
 SET good_quantity = w.good_quantity - %(made)s::numeric, scrap_quantity = w.scrap_quantity - %(lost)s::numeric,
-    status = %(status)s::text, completed_at = NULL, version = w.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
+    status = %(status)s::text, completed_at = NULL, version = w.version + 1, updated_at = %(now)s::timestamptz,
+    updated_by = %(by)s::uuid
 WHERE w.id = %(work_order)s::uuid
 """
 

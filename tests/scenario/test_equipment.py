@@ -77,7 +77,7 @@ def test_a_stop_is_classified_and_its_end_expected_later(floor: Floor, press: Ma
     reason = run(floor.by, "equipment.create_stop_reason", {"code": "PM", "name": "保养", "planned": True})
     stop = equipment.stop_machine(floor.by, machine=press)
     equipment.expect_start(floor.by, machine=press, expected_until=NOW + timedelta(hours=2))
-    equipment.classify_stop(floor.by, machine_state=stop.id, reason=reason)
+    equipment.classify_stop(floor.by, machine_state=stop, reason=reason)
     now = queries.state_now(press.id)
     assert now is not None and now.reason == reason and now.expected_until == NOW + timedelta(hours=2)
     assert queries.down_windows(floor.site_id, NOW)["planned"] == [True]

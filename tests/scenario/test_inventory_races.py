@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from lianzao.foundation import clock
+from lianzao.foundation.command import run
+from lianzao.foundation.entity import query
 from lianzao.inventory import commands as inventory
 from lianzao.inventory.models import Balance
 from lianzao.inventory.queries import available_lots, on_hand, rebuild_balances
@@ -68,6 +70,12 @@ def test_two_issues_race_for_the_last_pieces_and_one_wins(floor: Floor) -> None:
     floor.prove()
 
 
+def deadlocks() -> int:
+    """How many deadlocks this database has seen."""
+    query("SELECT pg_stat_clear_snapshot()")
+    return query("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0]
+
+
 def test_writers_that_cross_each_other_do_not_get_stuck(floor: Floor) -> None:
     floor.receive(floor.screw, "100", floor.store)
     floor.receive(floor.screw, "100", floor.line)
@@ -79,14 +87,9 @@ def test_writers_that_cross_each_other_do_not_get_stuck(floor: Floor) -> None:
             inventory.post_moves(floor.by, moves=[move], cause=Ref("test.paper", uuid7()))
         return 15
 
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        before = cursor.fetchone()[0]
+    before = deadlocks()
     assert together(lambda: carry(there), lambda: carry(back), lambda: carry(there)) == [15, 15, 15]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        assert cursor.fetchone()[0] == before
+    assert deadlocks() == before
     assert floor.at(floor.screw, floor.store) == 85
     floor.prove()
 
@@ -111,11 +114,10 @@ def test_two_reservations_race_for_the_same_pieces(floor: Floor) -> None:
 def test_one_order_id_tapped_on_two_connections_is_one_stock(floor: Floor) -> None:
     floor.receive(floor.screw, "10", floor.store)
     order = uuid7()
+    said = {"item": floor.screw.id, "quantity": "4", "source": floor.store.id, "target": floor.line.id}
 
     def tap() -> Any:
-        return inventory.move_stock(
-            floor.by, item=floor.screw, quantity=D(4), source=floor.store, target=floor.line, _order_id=order
-        )
+        return run(floor.by, "inventory.move_stock", said, order_id=order)
 
     found = together(tap, tap)
     assert not [each for each in found if isinstance(each, Exception)], found

@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from lianzao.foundation import clock, link
+from lianzao.foundation import clock, link, packing
+from lianzao.foundation.command import run
 from lianzao.foundation.entity import query
 from lianzao.inventory import commands as inventory
 from lianzao.inventory import queries as stock
@@ -47,8 +48,6 @@ def material(order: WorkOrder, item) -> WorkOrderMaterial:
 
 def events(name: str) -> list[dict]:
     rows = query("SELECT payload FROM foundation_event WHERE name = %s ORDER BY id", [f"production.{name}"])
-    from lianzao.foundation import packing
-
     return [packing.loads(row[0]) if isinstance(row[0], (str, bytes)) else row[0] for row in rows]
 
 
@@ -58,7 +57,7 @@ def test_a_work_order_freezes_bill_and_routing(floor: Floor) -> None:
         floor.by, item=floor.pump, quantity=D(10), due_at=NOW + timedelta(days=5), source=demand
     )
     assert order.number.startswith("WO-2603-") and order.status == "planned"
-    assert [(each.sequence, each.work_center.code) for each in order.operations.order_by("sequence")] == [
+    assert list(order.operations.order_by("sequence").values_list("sequence", "work_center__code")) == [
         (10, "CUT"),
         (20, "FIT"),
     ]
@@ -78,7 +77,7 @@ def test_ninety_five_good_and_five_scrap(floor: Floor) -> None:
     report = floor.report(order, 10, "95", "5")
     order.refresh_from_db()
     assert (order.status, order.good_quantity, order.scrap_quantity) == ("started", 95, 5)
-    assert order.started_at == NOW and order.lot.number == order.number
+    assert order.started_at == NOW and Lot.objects.get(pk=order.lot_id).number == order.number
     assert floor.at(floor.body, floor.out, order.lot) == 95
     # Scrap uses as much material as good pieces do.
     assert floor.at(floor.steel, floor.line, steel_lot) == 300 and floor.at(floor.screw, floor.line) == 1600
@@ -168,7 +167,8 @@ def test_what_the_line_does_not_have_is_kept_and_covered_when_it_arrives(floor: 
     assert floor.at(floor.steel, floor.line, second) == 46 and floor.at(floor.steel, floor.line, steel_lot) == 0
     # The moves that came later belong to the report that used the steel, so they are its genealogy too.
     assert {move.order_id for move in stock.moves_of(order.ref)} == {report.order_id}
-    assert {edge.lot_number for edge in stock.trace_back(order.lot_id).edges[1:] if edge.lot_number} == {"S1", "S2"}
+    traced = stock.trace_back(Lot.objects.get(item=floor.body).id)
+    assert {edge.lot_number for edge in traced.edges[1:] if edge.lot_number} == {"S1", "S2"}
     production.reverse_report(floor.by, report=OperationReport.objects.get(), reason="wrong order")
     assert floor.at(floor.steel, floor.line, second) == 60 and floor.at(floor.steel, floor.line, steel_lot) == 6
     floor.prove()
@@ -264,12 +264,12 @@ def test_how_many_statements_a_report_takes(floor: Floor) -> None:
     operation, last = floor.operation(order, 10), floor.operation(order, 20)
     WorkOrderMaterial.objects.filter(work_order=order, item=floor.body).update(backflush=False)
     with CaptureQueriesContext(connection) as plain:
-        production.report_operation(floor.by, operation=operation.id, good=D(2), _order_id=uuid7())
+        run(floor.by, "production.report_operation", {"operation": operation.id, "good": 2}, order_id=uuid7())
     with CaptureQueriesContext(connection) as finishing:
-        production.report_operation(floor.by, operation=last.id, good=D(2), _order_id=uuid7())
+        run(floor.by, "production.report_operation", {"operation": last.id, "good": 2}, order_id=uuid7())
     WorkOrderMaterial.objects.filter(work_order=order).update(backflush=False)
     with CaptureQueriesContext(connection) as without:
-        production.report_operation(floor.by, operation=last.id, good=D(2), _order_id=uuid7())
+        run(floor.by, "production.report_operation", {"operation": last.id, "good": 2}, order_id=uuid7())
     counts = len(statements(plain)), len(statements(without)), len(statements(finishing))
     assert counts == (7, 10, 12), "\n\n".join(statements(finishing))
 
@@ -399,15 +399,15 @@ def test_a_work_order_is_moved_resized_closed_and_cancelled(floor: Floor) -> Non
     with pytest.raises((RuleBroken, Conflict)):
         production.cancel_work_order(floor.by, work_order=order, reason="no")
     with pytest.raises(RuleBroken, match="close_short_needs_reason"):
-        production.close_work_order(floor.by, work_order=order.id)
-    production.close_work_order(floor.by, work_order=order.id, reason="customer reduced")
+        production.close_work_order(floor.by, work_order=order)
+    production.close_work_order(floor.by, work_order=order, reason="customer reduced")
     (closed,) = events("WorkOrderClosed")
     assert D(closed["missing"]) == 11
     with pytest.raises(Conflict, match="wrong_status"):
         floor.report(order, 10, "1")
     other = floor.order(floor.body, "3")
     production.withdraw_work_order(floor.by, work_order=other)
-    production.cancel_work_order(floor.by, work_order=other.id, reason="not needed")
+    production.cancel_work_order(floor.by, work_order=other, reason="not needed")
     assert queries.work_order_columns(floor.site_id)["quantity"] == []
 
 
