@@ -27,7 +27,8 @@ function historyFallback(): Plugin {
 }
 
 const backend = process.env.LIANZAO_BACKEND ?? "http://127.0.0.1:8000";
-const proxy = { "/api": { target: backend }, "/live": { target: backend } };
+const live = process.env.LIANZAO_LIVE ?? backend;
+const proxy = { "/api": { target: backend }, "/live": { target: live } };
 
 export default defineConfig({
   base: "/",

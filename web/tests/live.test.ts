@@ -78,8 +78,8 @@ describe("live stream", () => {
         url: "/live",
         fetch: (() => {
           calls += 1;
-          if (calls === 1) return Promise.resolve(new Response("", { status: 503 }));
-          if (calls === 2) return Promise.resolve(body("event: hello\ndata: {}\n\n"));
+          if (calls === 1) return Promise.resolve(body('id: 5:\nevent: hello\ndata: {"resumed":null}\n\n'));
+          if (calls === 2) return Promise.resolve(body('event: reset\ndata: {"event":"reset"}\n\nevent: hello\ndata: {"resumed":false}\n\n'));
           stream.close();
           resolve();
           return Promise.reject(new TypeError("closed"));

@@ -182,6 +182,10 @@ export interface ImportAnswer {
   created: number;
   changed: number;
   unchanged: number;
+  /** All errors; `errors` lists the first of them. */
+  error_count?: number;
+  /** Headings that fit no field. */
+  ignored?: string[];
   errors: { row: number; field?: string | null; code?: string; detail: string }[];
 }
 

@@ -79,6 +79,12 @@ export const icons = {
 
 export type IconName = keyof typeof icons;
 
+/** Rooms as people meet them: the business first, what it stands on after it, administration last. */
+export const roomOrder = [
+  "overviews", "sales", "planning", "procurement", "inventory", "production", "quality", "logistics", "equipment", "flows", "alerts", "analytics",
+  "catalog", "engineering", "parties", "plant", "portals", "integration", "access", "foundation",
+];
+
 /** The icon of a room in navigation and lists. */
 export const roomIcons: Record<string, IconName> = {
   foundation: "sliders", access: "key", parties: "handshake", catalog: "box", plant: "factory", engineering: "tree", inventory: "warehouse",

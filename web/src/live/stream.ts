@@ -106,9 +106,11 @@ export class LiveStream {
   }
 
   private take(message: Message): void {
+    // A reset is followed by a hello that says the same.
+    if (message.event === "reset") return;
     const news = parseNews(message);
     if (message.event === "hello") {
-      if (news && (news.resumed === false || news.gap === true)) this.setting.onGap();
+      if (news?.resumed === false) this.setting.onGap();
       if (message.id) this.lastId = message.id;
       return;
     }

@@ -18,13 +18,13 @@ function cached<T extends Intl.NumberFormat | Intl.DateTimeFormat>(key: string, 
   return formats.get(full) as T;
 }
 
-/** A decimal as text or number; trailing zeros of stored quantities are dropped unless `decimals` fixes them. */
-export function number(value: unknown, decimals?: number | null): string {
+/** A decimal as text or number. `decimals` is the most shown (stored zeros at the end are dropped), `least` the fewest. */
+export function number(value: unknown, decimals?: number | null, least = 0): string {
   if (value === null || value === undefined || value === "") return "";
   const amount = Number(value);
   if (Number.isNaN(amount)) return String(value);
-  const fixed = decimals ?? undefined;
-  return cached(`n${fixed}`, () => new Intl.NumberFormat(language(), { minimumFractionDigits: fixed ?? 0, maximumFractionDigits: fixed ?? 6 })).format(amount);
+  const most = Math.max(least, decimals ?? 6);
+  return cached(`n${least}-${most}`, () => new Intl.NumberFormat(language(), { minimumFractionDigits: least, maximumFractionDigits: most })).format(amount);
 }
 
 /** A quantity `{amount, unit}` or plain amount, with its unit behind a thin space. */
@@ -107,6 +107,17 @@ export function durationSeconds(text: string): number {
   return (sign ? -1 : 1) * (Number(days) * 86_400 + Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds));
 }
 
+/** Names of records that travel as bare ids (sites): told once by the session. */
+const knownNames = new Map<string, string>();
+
+export function knowNames(names: Iterable<readonly [string, string]>): void {
+  for (const [id, name] of names) knownNames.set(id, name);
+}
+
+export const knownName = (id: unknown): string | undefined => (typeof id === "string" ? knownNames.get(id) : undefined);
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
 /** Any cell of a resource as text: what tables show, copy and search. */
 export function cellText(field: Pick<FieldMeta, "type" | "choices" | "decimals">, value: unknown): string {
   if (value === null || value === undefined || value === "") return "";
@@ -115,7 +126,7 @@ export function cellText(field: Pick<FieldMeta, "type" | "choices" | "decimals">
     case "decimal":
       return number(value, field.decimals);
     case "money":
-      return number(amountOf(value)[0], field.decimals ?? 2);
+      return number(amountOf(value)[0], field.decimals, 2);
     case "quantity":
       return typeof value === "object" ? quantity(value, null, field.decimals) : number(value, field.decimals);
     case "date":
@@ -133,7 +144,8 @@ export function cellText(field: Pick<FieldMeta, "type" | "choices" | "decimals">
     default:
       if (isRef(value)) return refLabel(value);
       if (Array.isArray(value)) return value.map((item) => (isRef(item) ? refLabel(item) : String(item))).join(", ");
-      return typeof value === "object" ? JSON.stringify(value) : String(value);
+      if (typeof value === "object") return JSON.stringify(value);
+      return knownNames.get(String(value)) ?? (uuid.test(String(value)) ? String(value).slice(0, 8) : String(value));
   }
 }
 

@@ -6,8 +6,8 @@ import { call, get, order } from "@/api/client";
 import { Problem } from "@/api/problem";
 import type { Me, Site } from "@/api/types";
 import { closeLive, renewLive } from "@/live/useLive";
-import { asLanguage } from "@/words";
-import { showZone } from "./format";
+import { asLanguage, sayIf } from "@/words";
+import { knowNames, showZone } from "./format";
 import { useMeta } from "./meta";
 import { preferences, recall, type Theme } from "./preferences";
 
@@ -82,6 +82,7 @@ export const useSession = defineStore("session", () => {
     closeLive();
   }
 
+  const roles = computed(() => (me.value?.roles ?? []).map((role) => (typeof role === "string" ? sayIf(`role.${role}`, role) : role.name)));
   const may = (right: string): boolean => rights.value.some((held) => rightMatches(held, right));
 
   /** Work at another site from now on; everything on screen belongs to the old one. */
@@ -93,6 +94,7 @@ export const useSession = defineStore("session", () => {
   }
 
   watch(() => site.value?.time_zone, showZone, { immediate: true });
+  watch(sites, (now) => knowNames(now.map((one) => [one.id, one.name] as const)), { immediate: true });
   watch(
     () => [preferences.language, preferences.theme] as const,
     ([language, theme]) => {
@@ -102,5 +104,5 @@ export const useSession = defineStore("session", () => {
     },
   );
 
-  return { me, known, rights, sites, site, recognise, login, loginBadge, logout, leave, may, useSite, respeak };
+  return { me, known, rights, roles, sites, site, recognise, login, loginBadge, logout, leave, may, useSite, respeak };
 });

@@ -109,6 +109,7 @@ export function outgoing(field: FieldMeta, value: unknown): unknown {
   if (field.type === "boolean") return value === undefined ? undefined : Boolean(value);
   if (isEmpty(value)) return undefined;
   if (field.type === "ref") return typeof value === "object" ? (value as { id: string }).id : value;
+  if (field.type === "reference") return { kind: (value as { kind?: string }).kind, id: (value as { id: string }).id };
   if (field.type === "integer") return Number(value);
   if (field.type === "object" && field.fields) return outgoingAll(field.fields, value as Values);
   if (field.type === "json") return typeof value === "string" ? (JSON.parse(value) as unknown) : value;
