@@ -1,5 +1,5 @@
-"""Material arrives early: the goods are in, so the waiting work order is pulled in, the pick task is on the phone, sales
-sees the earlier date. One scan, within a second, without paper.
+"""Material arrives early: the goods are in, so the waiting work order is pulled in, the pick task is on the phone,
+sales sees the earlier date. One scan, within a second, without paper.
 
 ArrivalAdvanced, GoodsReceived, LotReleased → request_replan → reschedule, DeliverySooner
 goods usable in the store → line replenishment: fetch to the line what released work orders wait for

@@ -1,7 +1,7 @@
-"""Supply is late, or will not come: plan again what it touches; what is within authority is done, the rest waits for a person.
+"""Supply is late, or will not come: plan again what it touches; what is within authority is done, the rest waits.
 
 ArrivalDelayed → request_replan → (plan process) run → PromiseBroken, RemedyProposed, ProposalMade
-→ within the policy's limits accepted here, else one button for the planner → the shop floor, the buyer and the customer hear.
+→ within the policy's limits accepted here, else one button for the planner → floor, buyer and customer hear.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import by_id
 from lianzao.foundation.outbox import Event, on
 from lianzao.planning import commands as planning
 from lianzao.planning.events import ProposalMade, RemedyProposed
@@ -65,7 +66,7 @@ def requisition_within_limits(by: Actor, news: Sequence[ProposalMade]) -> None:
             continue
         wish = planning.Wish(value=found.cost, quantity=found.quantity)
         if planning.consult_policy(by, each.site_id, PolicyName.REQUISITION, wish, found):
-            planning.accept_proposal(by, proposal=found.id, why="policy")  # type: ignore[arg-type]
+            planning.accept_proposal(by, proposal=by_id(found.id), why="policy")
 
 
 @on(RemedyProposed)
@@ -77,7 +78,7 @@ def reschedule_within_limits(by: Actor, news: Sequence[RemedyProposed]) -> None:
             continue
         wish = planning.Wish(hours=hours_moved(found), committed=found.committed)
         if planning.consult_policy(by, each.site_id, PolicyName.RESCHEDULE, wish, found):
-            planning.accept_remedy(by, message=found.id, why="policy")  # type: ignore[arg-type]
+            planning.accept_remedy(by, message=by_id(found.id), why="policy")
 
 
 def hours_moved(found: ActionMessage) -> Decimal:

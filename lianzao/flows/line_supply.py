@@ -10,6 +10,7 @@ from uuid import UUID
 
 from lianzao.catalog.queries import item_facts
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import by_id
 from lianzao.foundation.outbox import on
 from lianzao.inventory import commands as inventory
 from lianzao.inventory import queries as stock
@@ -54,13 +55,25 @@ def replenish(
             ):
                 return opened
             reservation = inventory.reserve_stock(
-                by, item=need.item_id, location=pick.pile.location_id, quantity=pick.quantity, lot=pick.pile.lot_id,
-                cause=Ref("production.work_order", need.work_order_id), target=need.line_id, due_at=need.need_at,
-            )  # fmt: skip
+                by,
+                item=by_id(need.item_id),
+                location=by_id(pick.pile.location_id),
+                quantity=pick.quantity,
+                lot=by_id(pick.pile.lot_id),
+                cause=Ref("production.work_order", need.work_order_id),
+                target=by_id(need.line_id),
+                due_at=need.need_at,
+            )
             inventory.open_pick_task(
-                by, item=need.item_id, quantity=pick.quantity, source=pick.pile.location_id, target=need.line_id,
-                lot=pick.pile.lot_id,
-                purpose=Ref("production.work_order", need.work_order_id), reservation=reservation, due_at=need.need_at,
-            )  # fmt: skip
+                by,
+                item=by_id(need.item_id),
+                quantity=pick.quantity,
+                source=by_id(pick.pile.location_id),
+                target=by_id(need.line_id),
+                lot=by_id(pick.pile.lot_id),
+                purpose=Ref("production.work_order", need.work_order_id),
+                reservation=reservation,
+                due_at=need.need_at,
+            )
             opened += 1
     return opened

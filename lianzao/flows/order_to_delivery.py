@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from lianzao.flows.late_supply import replan
 from lianzao.foundation import link
 from lianzao.foundation.actor import Actor
-from lianzao.foundation.command import command
+from lianzao.foundation.command import by_id, command
 from lianzao.foundation.outbox import Event, on
 from lianzao.inventory import queries as inventory
 from lianzao.inventory.events import LotReleased
@@ -65,7 +66,7 @@ def promise_order(by: Actor, *, order: SalesOrder) -> SalesOrder:
             raise RuleBroken("not_planned_yet", document=f"{each['number']}/{each['sequence']}")
         sales.promise_line(
             by,
-            line=each["line_id"],
+            line=by_id(each["line_id"]),
             promised_on=max(local_day(order.site_id, outlook.projected_at), each["requested_on"]),
         )
     return order
@@ -86,26 +87,26 @@ def ship_order(by: Actor, *, order: SalesOrder) -> Shipment:
 
 
 def _plan_shipment(
-    by: Actor, site_id: UUID, customer_id: UUID, owed: Sequence[tuple[dict[str, object], Decimal]]
+    by: Actor, site_id: UUID, customer_id: UUID, owed: Sequence[tuple[dict[str, Any], Decimal]]
 ) -> Shipment:
-    due: date = min(each["promised_on"] or each["requested_on"] for each, _ in owed)  # type: ignore[type-var]
-    shipment = logistics.plan_shipment(
+    due: date = min(each["promised_on"] or each["requested_on"] for each, _ in owed)
+    return logistics.plan_shipment(
         by,
-        customer=customer_id,
-        site=site_id,
+        customer=by_id(customer_id),
+        site=by_id(site_id),
         due_on=due,
         lines=[
             logistics.ShipLine(
-                source=Ref(SALES_LINE, each["line_id"]),  # type: ignore[arg-type]
-                item=each["item_id"],  # type: ignore[arg-type]
+                source=Ref(SALES_LINE, each["line_id"]),
+                item=by_id(each["item_id"]),
                 quantity=quantity,
                 label=f"{each['number']}/{each['sequence']}",
-                document=Ref("sales.sales_order", each["order_id"]),  # type: ignore[arg-type]
+                document=Ref("sales.sales_order", each["order_id"]),
+                complete=each["policy"] == "complete",
             )
             for each, quantity in owed
         ],
     )
-    return shipment
 
 
 @on(WorkOrderCompleted, LotReleased, key="site_id")
@@ -137,7 +138,7 @@ def tell_sales_shipped(by: Actor, news: Sequence[ShipmentDispatched]) -> None:
     for each in news:
         for kind, id, quantity in zip(each.source_kinds, each.source_ids, each.quantities, strict=True):
             if kind == SALES_LINE:
-                sales.record_shipped(by, line=id, quantity=quantity)
+                sales.record_shipped(by, line=by_id(id), quantity=quantity)
                 link.add(Ref(SALES_LINE, id), Ref("logistics.shipment", each.shipment_id), quantity, "shipped")
         replan(by, [each])
 
@@ -148,7 +149,7 @@ def tell_sales_returned(by: Actor, news: Sequence[ShipmentReturned]) -> None:
     for each in news:
         for kind, id, quantity in zip(each.source_kinds, each.source_ids, each.quantities, strict=True):
             if kind == SALES_LINE:
-                sales.record_returned(by, line=id, quantity=quantity)
+                sales.record_returned(by, line=by_id(id), quantity=quantity)
         replan(by, [each])
 
 
@@ -159,8 +160,8 @@ def tell_sales_delivered(by: Actor, news: Sequence[ShipmentDelivered]) -> None:
         touched: dict[UUID, None] = {}
         for kind, id, quantity in zip(each.source_kinds, each.source_ids, each.quantities, strict=True):
             if kind == SALES_LINE:
-                line = sales.record_delivered(by, line=id, quantity=quantity, delivered_at=each.delivered_at)
+                line = sales.record_delivered(by, line=by_id(id), quantity=quantity, delivered_at=each.delivered_at)
                 touched[line.order_id] = None
         for order_id in touched:
             if orders.order(order_id).status == "delivered":
-                sales.close_order(by, order=order_id, why="delivered")
+                sales.close_order(by, order=by_id(order_id), why="delivered")

@@ -10,10 +10,18 @@ from datetime import timedelta
 
 from lianzao.foundation import link
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import by_id
 from lianzao.foundation.outbox import on
 from lianzao.planning import commands as planning
-from lianzao.procurement.events import GoodsReceived, PurchaseOrderSent, RequisitionRaised, ScheduleConfirmed
+from lianzao.procurement.events import (
+    GoodsReceiptReversed,
+    GoodsReceived,
+    PurchaseOrderSent,
+    RequisitionRaised,
+    ScheduleConfirmed,
+)
 from lianzao.quality import commands as quality
+from lianzao.quality import queries as inspections
 from lianzao.values.reference import Ref
 
 #: How long an incoming inspection may take before planning counts on it no more: the day's work.
@@ -26,19 +34,27 @@ def inspect_what_came(by: Actor, news: Sequence[GoodsReceived]) -> None:
     for each in news:
         if not each.inspect:
             continue
-        inspection = quality.open_inspection(
+        quality.open_inspection(
             by,
-            item=each.item_id,
+            item=by_id(each.item_id),
             quantity=each.quantity,
             point=quality.Point.RECEIPT,
-            site=each.site_id,
-            lot=each.lot_id,
-            location=each.location_id,
-            supplier=each.supplier_id,
+            site=by_id(each.site_id),
+            lot=by_id(each.lot_id),
+            location=by_id(each.location_id),
+            supplier=by_id(each.supplier_id),
             source=Ref("procurement.goods_receipt", each.goods_receipt_id),
             due_at=each.happened_at + INSPECTION_WITHIN,
         )
-        link.add(Ref("procurement.goods_receipt", each.goods_receipt_id), inspection, each.quantity, "inspect")
+
+
+@on(GoodsReceiptReversed)
+def cancel_what_went_back(by: Actor, news: Sequence[GoodsReceiptReversed]) -> None:
+    """What is not there any more needs no inspection."""
+    for each in news:
+        for inspection in inspections.inspections_of(Ref("procurement.goods_receipt", each.goods_receipt_id)):
+            if inspection.status == "open":
+                quality.cancel_inspection(by, inspection=by_id(inspection.id), why=each.why or "receipt reversed")
 
 
 @on(RequisitionRaised, PurchaseOrderSent, ScheduleConfirmed)

@@ -1,6 +1,6 @@
 """What was made is less, or not good: inspect, hold, plan again if it is short; the count of stock is one of its cases.
 
-OperationReported(inspect) → quality.open_inspection; ScrapReported, LotHeld, InspectionHeld, StockCounted → request_replan
+OperationReported(inspect) → quality.open_inspection; ScrapReported, LotHeld, StockCounted → request_replan
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lianzao.flows.late_supply import replan
-from lianzao.foundation import link
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import by_id
 from lianzao.foundation.outbox import Event, on
 from lianzao.inventory.events import IssueUncovered, LotHeld, StockCounted
 from lianzao.production.events import (
@@ -34,24 +34,29 @@ def inspect_what_was_made(by: Actor, news: Sequence[OperationReported]) -> None:
             continue
         source = Ref("production.work_order", each.work_order_id)
         lot = each.lot_ids[0] if each.lot_ids else None
-        inspection = quality.open_inspection(
+        quality.open_inspection(
             by,
-            item=each.item_id,
+            item=by_id(each.item_id),
             quantity=each.good,
             point=quality.Point.OPERATION,
-            site=each.site_id,
-            lot=lot,
+            site=by_id(each.site_id),
+            lot=by_id(lot),
             source=source,
             hold=lot is not None,
             due_at=each.happened_at,
         )
-        link.add(source, inspection, each.good, "inspect")
 
 
 @on(
-    ScrapReported, ReportReversed, WorkOrderCompleted, WorkOrderClosed, WorkOrderCancelled, WorkOrderCreated, WorkOrderResized,
+    ScrapReported,
+    ReportReversed,
+    WorkOrderCompleted,
+    WorkOrderClosed,
+    WorkOrderCancelled,
+    WorkOrderCreated,
+    WorkOrderResized,
     key="site_id",
-)  # fmt: skip
+)
 def replan_after_yield(by: Actor, news: Sequence[Event]) -> None:
     """Production gives another quantity than the plan counts on."""
     replan(by, news)

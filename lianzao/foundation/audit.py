@@ -1,4 +1,4 @@
-"""Who did what, when, why, because of what, and what it changed: one row per order, written in the order's transaction."""
+"""Who did what, when, why, because of what, and what it changed: one row per order, in the order's transaction."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s::jsonb, %s
 
 
 def write(order: Running, answer: Any) -> None:
-    """Write the audit row of an order. A second order with the same id fails here (unique), which makes retries safe."""
+    """Write the audit row of an order. A second one with the same id fails here (unique): that makes retries safe."""
     cause = order.cause or order.by.cause
     if order.steps:
         order.changes.append({"steps": order.steps})
@@ -157,8 +157,8 @@ WITH RECURSIVE down AS (
     JOIN foundation_order o ON o.cause_id = e.id AND o.cause_kind = 'foundation.event'
     WHERE down.depth < 50
 )
-SELECT o.id, o.command, o.actor_kind, o.actor_name, o.at, o.recorded_at, o.why, o.answer, o.body, down.depth, down.parent_id,
-       e.name, e.payload
+SELECT o.id, o.command, o.actor_kind, o.actor_name, o.at, o.recorded_at, o.why, o.answer, o.body, down.depth,
+       down.parent_id, e.name, e.payload
 FROM (SELECT id, min(depth) AS depth, min(event_id::text)::uuid AS event_id, min(parent_id::text)::uuid AS parent_id
       FROM down GROUP BY id) down
 JOIN foundation_order o ON o.id = down.id
@@ -205,7 +205,22 @@ def story(order_id: UUID) -> list[Step]:
         for told_by, id, name, at, payload in cursor.fetchall():
             told.setdefault(told_by, []).append({"id": id, "event": name, "at": at, "facts": _json(payload)})
     return [
-        Step(*row[:7], _json(row[7]), _json(row[8]), row[9], row[10], row[11], _json(row[12]), told.get(row[0], []))
+        Step(
+            order_id=row[0],
+            command=row[1],
+            actor_kind=row[2],
+            actor_name=row[3],
+            at=row[4],
+            recorded_at=row[5],
+            why=row[6],
+            answer=_json(row[7]),
+            body=_json(row[8]),
+            depth=row[9],
+            parent_id=row[10],
+            because=row[11],
+            because_facts=_json(row[12]),
+            news=told.get(row[0], []),
+        )
         for row in rows
     ]
 

@@ -1,4 +1,4 @@
-"""What time it is. Real by default; the demo and the tests run on a virtual clock, shared by all processes through one row.
+"""What time it is. Real by default; demo and tests run on a virtual clock, shared by all processes through one row.
 
 virtual now = anchor + (real now - set at) * rate.
 """

@@ -1,4 +1,4 @@
-"""An order ("command") is one typed function. Its signature is the schema, its name the route and the right, its docstring the manual.
+"""An order ("command") is one typed function: its signature is the schema, its name the route and the right.
 
     @command
     def confirm_order(by, *, order: SalesOrder, promised_on: date | None = None) -> SalesOrder: ...
@@ -172,7 +172,7 @@ def schema_type(of: Parameter) -> Any:
 def column_type(column: models.Field[Any, Any]) -> Any:
     """The pydantic type of a model's column, with its limits."""
     if column.choices:
-        values = tuple(value for value, _ in column.flatchoices)
+        values = tuple(value for value, _ in column.flatchoices)  # type: ignore[attr-defined]
         return typing.Literal[*(values + (("",) if column.blank else ()))]
     if isinstance(column, models.DecimalField):
         return Annotated[
@@ -395,7 +395,7 @@ def _as_id(name: str, value: Any) -> UUID:
 def _fetch(
     by: Actor, wanted: Mapping[type[Entity], Mapping[UUID, bool]], *, guarded: bool
 ) -> dict[tuple[type[Entity], UUID], Entity]:
-    """Fetch records, those to be locked in the fixed order (model's name, then id), limited to what the actor may see."""
+    """Fetch records, limited to what the actor may see; locks are taken in a fixed order (model's name, then id)."""
     from lianzao.foundation import rowsecurity, scope
 
     found: dict[tuple[type[Entity], UUID], Entity] = {}
@@ -507,6 +507,11 @@ def told_answer_part(value: Any) -> Any:
         if isinstance(value, (Entity, list, tuple, Mapping)) or dataclasses.is_dataclass(value)
         else value
     )
+
+
+def by_id(id: UUID | None) -> Any:
+    """A record named by its id, where code calls a command: the command fetches it and locks it."""
+    return id
 
 
 def register(made: Command[Any, Any]) -> None:

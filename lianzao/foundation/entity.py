@@ -112,7 +112,7 @@ class Entity(models.Model):
     def from_db(cls, db: str | None, field_names: Sequence[str], values: Sequence[Any]) -> Self:
         """Remember what was read, so that a save can say what it changed."""
         made = super().from_db(db, field_names, values)
-        made.__dict__["_kept"] = dict(zip(field_names, values, strict=True))
+        vars(made)["_kept"] = dict(zip(field_names, values, strict=True))
         return made
 
     @property
@@ -157,7 +157,7 @@ class Entity(models.Model):
         kept: dict[str, Any] = self.__dict__.get("_kept", {})
         if adding:
             super().save(*args, force_insert=True, **options)
-            self.__dict__["_kept"] = self.columns()
+            vars(self)["_kept"] = self.columns()
             audit.note(self.kind, self.id, None, _told(self))
             return
         changed = [
@@ -174,7 +174,7 @@ class Entity(models.Model):
         super().save(update_fields=names if kept else None)
         before = {field.attname: kept[field.attname] for field in changed}
         after = {field.attname: getattr(self, field.attname) for field in changed}
-        self.__dict__["_kept"] = self.columns()
+        vars(self)["_kept"] = self.columns()
         audit.note(self.kind, self.id, before, after)
 
     def delete(self, *args: Any, **options: Any) -> Any:
@@ -287,7 +287,7 @@ class Approvable(models.Model):
 
 
 class ExternalId(models.Model):
-    """What another system calls a record: (kind, system, key) is unique, so a second import finds what the first made."""
+    """What another system calls a record: (kind, system, key) is unique, so a second import finds the first."""
 
     id = models.BigAutoField(primary_key=True)
     entity_kind = models.CharField(max_length=80)
@@ -317,13 +317,13 @@ def insert(entities: Sequence[E]) -> Sequence[E]:
         entity.before_save()
     type(entities[0])._default_manager.bulk_create(entities)
     for entity in entities:
-        entity.__dict__["_kept"] = entity.columns()
+        vars(entity)["_kept"] = entity.columns()
         audit.note(entity.kind, entity.id, None, _told(entity))
     return entities
 
 
 def execute(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
-    """Set-based writing on hot paths, inside a command. Rows of RETURNING, if any. Say what changed with audit.note."""
+    """Set-based writing on hot paths, inside a command; gives RETURNING rows. Say what changed with audit.note."""
     audit.must_run()
     return query(sql, params)
 

@@ -129,7 +129,9 @@ def _views(held: str, room: str) -> bool:
     held_room, _, name = held.partition(".")
     if held == "*":
         return True
-    return held_room in ("*", room) and (name.startswith("view_") or (name.endswith("*") and "view_".startswith(name[:-1])))
+    return held_room in ("*", room) and (
+        name.startswith("view_") or (name.endswith("*") and "view_".startswith(name[:-1]))
+    )
 
 
 def _masked_names(actor: Actor, room: str) -> frozenset[str]:
@@ -146,9 +148,7 @@ def _shown(news: News, house: bool, hidden: frozenset[str]) -> dict[str, Any]:
     if house:
         return {name: value for name, value in payload.items() if name not in hidden and name not in _BASE}
     return {
-        name: value
-        for name, value in payload.items()
-        if _is_reference(name) and name != PARTNERS and name not in _BASE
+        name: value for name, value in payload.items() if _is_reference(name) and name != PARTNERS and name not in _BASE
     }
 
 

@@ -49,9 +49,9 @@ def someone(request: HttpRequest) -> Actor:
         request.actor = _identify(request) if _identify is not None else None  # type: ignore[attr-defined]
         asked = language_of(request)
         by: Actor | None = request.actor  # type: ignore[attr-defined]
-        if by is not None and request.method not in SAFE and "Authorization" not in request.headers:
-            if check_csrf(request, lambda: None) is not None:
-                raise NotAllowed("csrf")
+        by_cookie = by is not None and "Authorization" not in request.headers
+        if by_cookie and request.method not in SAFE and check_csrf(request, lambda: None) is not None:
+            raise NotAllowed("csrf")
         if by is not None and asked and asked != by.language:
             from dataclasses import replace
 
@@ -145,7 +145,7 @@ def doorman(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
             response.headers.setdefault(name, value)
         if request.path.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["X-Trace-Id"] = trace_id(request)
+        response["X-Trace-Id"] = trace_id(request)
         return response
 
     return handle
@@ -222,7 +222,7 @@ def add_command(router: Router, made: Command[Any, Any]) -> None:
 
     carry_out.__name__ = f"{made.room}_{made.name}"
     carry_out.__annotations__ = {"request": HttpRequest, "body": made.body, "return": Any}
-    carry_out.__defaults__ = (NinjaBody(...),)
+    carry_out.__defaults__ = (NinjaBody(...),)  # type: ignore[operator]
     router.post(
         f"/{made.name}",
         operation_id=f"{made.room}_{made.name}",

@@ -57,7 +57,8 @@ def add(source: Entity | Ref, target: Entity | Ref, quantity: Decimal | None = N
     left, right = _ref(source), _ref(target)
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO foundation_link (id, source_kind, source_id, target_kind, target_id, quantity, why, order_id, made_at)"
+            "INSERT INTO foundation_link"
+            " (id, source_kind, source_id, target_kind, target_id, quantity, why, order_id, made_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (source_id, target_id, why) DO UPDATE SET quantity = excluded.quantity",
             [uuid7(), left.kind, left.id, right.kind, right.id, quantity, why, order.id, order.at],
@@ -76,7 +77,8 @@ def add_many(pairs: list[tuple[Entity | Ref, Entity | Ref, Decimal | None, str]]
     columns = [list(column) for column in zip(*rows, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO foundation_link (id, source_kind, source_id, target_kind, target_id, quantity, why, order_id, made_at)"
+            "INSERT INTO foundation_link"
+            " (id, source_kind, source_id, target_kind, target_id, quantity, why, order_id, made_at)"
             " SELECT u.*, %s::uuid, %s::timestamptz"
             " FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::numeric[], %s::text[]) u"
             " ON CONFLICT (source_id, target_id, why) DO UPDATE SET quantity = excluded.quantity",

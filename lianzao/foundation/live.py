@@ -1,11 +1,12 @@
 """The live line: `GET /live?topics=a,b` tells news over text/event-stream (SSE) to all who listen.
 
-One connection to the database hears the wake-up and reads what is new; each event is made into bytes once and handed to
-every listener who may hear it. News is read by the transactions' snapshots: what was not visible at the last reading and
-is now. So an event whose transaction began early and committed late is not lost, and none is read twice.
+One connection to the database hears the wake-up and reads what is new; each event is made into bytes once and handed
+to every listener who may hear it. News is read by the transactions' snapshots: what was not visible at the last reading
+and is now. So an event whose transaction began early and committed late is not lost, and none is read twice.
 
-A message's id is `<watermark>:<event id>`. Whoever comes back with one (Last-Event-ID, or `last` in the query) gets all
-events of transactions from the watermark on, perhaps some again; when more than ten minutes lie between, `event: reset`.
+A message's id is `<watermark>:<event id>`. Whoever comes back with one (Last-Event-ID, or `last` in the query) gets
+all events of transactions from the watermark on, some perhaps again; when more than ten minutes lie between, it is
+`event: reset` instead. Now and then a new `hello` gives him a later place to come back to.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import orjson
 import psycopg
@@ -224,7 +224,7 @@ class Hub:
     # -- lines --------------------------------------------------------------------------------------------------------
 
     def add(self, keys: Keys, topics: frozenset[str], ear: Ear, last: str) -> Listener:
-        """Open a line, with what was missed since `last` in it already. Nothing is awaited here: no news slips between."""
+        """Open a line that holds already what was missed since `last`. Nothing is awaited, so no news slips between."""
         listener = Listener(keys, topics, ear, time.monotonic() + CHECK_S)
         if not last:
             listener.tell(self.hello(None))

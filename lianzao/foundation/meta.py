@@ -109,7 +109,8 @@ def told_field(field: models.Field[Any, Any], room: str, entity: str, language: 
     if isinstance(field, SiteField):
         told["kind"] = SITE_KIND
     if field.choices:
-        told["choices"] = choices([value for value, _ in field.flatchoices], room, entity, name, language)
+        flat: Any = field
+        told["choices"] = choices([value for value, _ in flat.flatchoices], room, entity, name, language)
     if isinstance(field, models.DecimalField):
         told["decimals"] = field.decimal_places
     if isinstance(field, models.CharField) and field.max_length:

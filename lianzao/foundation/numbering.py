@@ -1,4 +1,4 @@
-"""Document numbers by code rules: a pattern and one database sequence for each period, so that nobody queues for a number.
+"""Document numbers by code rules: a pattern, and a database sequence for each period, so that nobody queues.
 
 Numbers are unique and rising; a number taken by an order that failed is not used again (gaps are allowed).
 """
@@ -69,7 +69,7 @@ def next_number(model: type[Entity], site_id: UUID | None) -> str:
     at = audit.must_run().at
     with connection.cursor() as cursor:
         cursor.execute("SELECT lianzao_next_number(%s, %s)", [kind_of(model), period_of(pattern, at)])
-        sequence = cursor.fetchone()[0]
+        sequence = cursor.fetchall()[0][0]
     return format_number(pattern, at, sequence, "" if site_id is None else str(site_id)[:4])
 
 

@@ -12,7 +12,7 @@ import logging
 import traceback
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -205,9 +205,14 @@ UPDATE foundation_delivery SET attempts = attempts + 1, error = %s,
 WHERE id = ANY(%s::uuid[]) AND status = 'pending'
 """
 NEXT_DUE = """
-SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM foundation_delivery
-WHERE status = 'pending' AND subscriber = ANY(%s::text[])
+SELECT extract(epoch FROM min(d.due_at) - clock_timestamp())::float8 FROM foundation_delivery d
+WHERE d.status = 'pending' AND d.subscriber = ANY(%s::text[])
 """
+#: Limits to the news of some sites; news of no site counts as that of the nil id.
+NO_SITE = UUID(int=0)
+AT_SITES = f"coalesce(e.site_id, '{NO_SITE}') = ANY(%s::uuid[])"
+TAKE_AT_SITES = TAKE.replace("ORDER BY", f"AND {AT_SITES} ORDER BY")
+NEXT_DUE_AT_SITES = NEXT_DUE.replace("WHERE", f"JOIN foundation_event e ON e.id = d.event_id WHERE {AT_SITES} AND")
 
 
 def subscribers(queues: Sequence[str]) -> list[str]:
@@ -215,22 +220,30 @@ def subscribers(queues: Sequence[str]) -> list[str]:
     return [handler.name for handler in HANDLERS.values() if handler.queue in queues]
 
 
-def work_once(queues: Sequence[str] = ("work", "plan"), limit: int = BATCH) -> int:
-    """Carry out what is due, oldest first, up to `limit` takings. Returns how many were taken."""
+def work_once(
+    queues: Sequence[str] = ("work", "plan"), limit: int = BATCH, sites: Collection[UUID] | None = None
+) -> int:
+    """Carry out what is due, oldest first, up to `limit` takings. Returns how many were taken.
+
+    With `sites` only news of these sites (NO_SITE: of none): for the planner, which holds a lease for each.
+    """
     names = subscribers(queues)
     taken = 0
-    while taken < limit and _take_one(names):
+    while taken < limit and _take_one(names, sites):
         taken += 1
     return taken
 
 
-def _take_one(names: list[str]) -> bool:
+def _take_one(names: list[str], sites: Collection[UUID] | None = None) -> bool:
     ids: list[UUID] = []
     attempts = 0
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute(TAKE, [names])
+                if sites is None:
+                    cursor.execute(TAKE, [names])
+                else:
+                    cursor.execute(TAKE_AT_SITES, [names, list(sites)])
                 row = cursor.fetchone()
                 if row is None:
                     return False
@@ -282,10 +295,13 @@ def _failed(ids: list[UUID], attempts: int, error: str) -> None:
         cursor.execute(FAILED, [error[-4000:], ATTEMPTS, int(pause * 1000), ids])
 
 
-def next_due(queues: Sequence[str] = ("work", "plan")) -> float | None:
+def next_due(queues: Sequence[str] = ("work", "plan"), sites: Collection[UUID] | None = None) -> float | None:
     """Seconds until something is due (negative: overdue), or None when nothing waits."""
     with connection.cursor() as cursor:
-        cursor.execute(NEXT_DUE, [subscribers(queues)])
+        if sites is None:
+            cursor.execute(NEXT_DUE, [subscribers(queues)])
+        else:
+            cursor.execute(NEXT_DUE_AT_SITES, [list(sites), subscribers(queues)])
         row = cursor.fetchone()
     return None if row is None else row[0]
 

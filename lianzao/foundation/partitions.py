@@ -74,5 +74,5 @@ def ensure(months: int = 3) -> int:
             row = cursor.fetchone()
             if row is not None and row[0] is not None:
                 cursor.execute("SELECT lianzao_ensure_partitions(%s::regclass, %s)", [table, months])
-                made += cursor.fetchone()[0]
+                made += cursor.fetchall()[0][0]
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import threading
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -56,7 +57,7 @@ def room_of(module: str) -> str:
 def snake(name: str) -> str:
     """SalesOrderLine → sales_order_line."""
     out = [name[0].lower()]
-    for before, char in zip(name, name[1:], strict=False):
+    for before, char in pairwise(name):
         if char.isupper() and not before.isupper():
             out.append("_")
         out.append(char.lower())

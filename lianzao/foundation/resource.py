@@ -119,7 +119,7 @@ class Resource:
 
 
 def _column_parameter(resource: Resource, name: str, *, changing: bool) -> Parameter:
-    """A writable column as a parameter: left alone when a change does not name it, filled from the model's default when made."""
+    """A writable column as a parameter: a change that leaves it out keeps it; a new row takes its default."""
     field = resource.field(name)
     default: Any = inspect.Parameter.empty
     if changing or field.has_default():

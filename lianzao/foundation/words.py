@@ -69,6 +69,6 @@ def field_keys(room: str, entity: str, field: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=4096)
 def choice_keys(room: str, field: str, value: str) -> tuple[str, ...]:
-    """The words a room has for a value of a field of any of its entities: a command's parameter speaks as the column does."""
+    """The words a room has for a value of a field of any of its entities: a parameter speaks as the column does."""
     start, end = f"{room}.", f".{field}.{value}"
     return tuple(key for key in catalogue() if key.startswith(start) and key.endswith(end))

@@ -1,4 +1,4 @@
-"""The pages that join rooms. Each needs the right to see what it is mainly about; parts beyond the viewer are left out."""
+"""The pages that join rooms. Each needs the right to see what it is about; parts beyond the viewer are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Order 360: what was promised, what serves it from purchase to delivery, what threatens it and why, what is proposed."""
+"""Order 360: what was promised, what serves it from purchase to delivery, what threatens it, what is proposed."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def reject_proposal(by: Actor, *, proposal: Proposal, why: str) -> Proposal:
 
 @command(when={"status": ("open",)})
 def accept_remedy(by: Actor, *, message: ActionMessage, why: str = "") -> ActionMessage:
-    """Accept a change: the work order gets its new times, the supplier is asked, or the customer is offered the new date."""
+    """Accept a change: the work order gets new times, the supplier is asked, or the customer is offered a new date."""
     message.move_to("accepted")
     _decided(by, message, why)
     carry_out_message(by, message)

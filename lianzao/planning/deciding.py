@@ -10,6 +10,7 @@ from uuid import UUID
 from lianzao.access.queries import site_zone
 from lianzao.foundation import words
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import by_id
 from lianzao.foundation.entity import Entity
 from lianzao.parties import queries as parties
 from lianzao.planning.models import ActionMessage, Proposal
@@ -26,13 +27,13 @@ def carry_out_proposal(by: Actor, proposal: Proposal) -> Entity:
         zone = site_zone(proposal.site_id)
         return procurement.raise_requisition(
             by,
-            item=proposal.item_id,
+            item=by_id(proposal.item_id),
             quantity=proposal.quantity,
             needed_on=max(local_date(proposal.finish_at, zone), local_date(by.now, zone)),
-            site=proposal.site_id,
-            supplier=proposal.supplier_id,
+            site=by_id(proposal.site_id),
+            supplier=by_id(proposal.supplier_id),
             reason=[
-                {"text": each["number"], "kind": each["kind"], "id": each["id"]}
+                procurement.Cause(text=each["number"], kind=each["kind"], id=each["id"])
                 for each in proposal.cause
                 if "number" in each
             ],
@@ -40,11 +41,11 @@ def carry_out_proposal(by: Actor, proposal: Proposal) -> Entity:
         )
     return production.create_work_order(
         by,
-        item=proposal.item_id,
+        item=by_id(proposal.item_id),
         quantity=proposal.quantity,
         due_at=proposal.finish_at,
         start_at=max(proposal.start_at, by.now),
-        site=proposal.site_id,
+        site=by_id(proposal.site_id),
         source=proposal.ref,
         planned_start_at=proposal.start_at,
         planned_finish_at=proposal.finish_at,
@@ -70,12 +71,12 @@ def _reschedule(by: Actor, message: ActionMessage) -> None:
     """New times for a work order and its operations. Its due date stays: that is what somebody needs it for."""
     production.reschedule(
         by,
-        work_order=message.subject_id,
+        work_order=by_id(message.subject_id),
         operations=[
             production.OperationTime(
-                operation_id=UUID(each["operation_id"]),
-                planned_start_at=datetime.fromisoformat(each["start_at"]),
-                planned_finish_at=datetime.fromisoformat(each["finish_at"]),
+                operation=by_id(UUID(each["operation_id"])),
+                start_at=datetime.fromisoformat(each["start_at"]),
+                finish_at=datetime.fromisoformat(each["finish_at"]),
             )
             for each in message.details["operations"]
             if each["operation_id"] is not None
@@ -88,7 +89,7 @@ def _offer_promise(by: Actor, message: ActionMessage) -> None:
     language = next((each.language for each in facts.values()), "zh-CN")
     sales.offer_new_promise(
         by,
-        line=message.subject_id,
+        line=by_id(message.subject_id),
         new_on=date.fromisoformat(message.details["projected_on"]),
         reasons=[
             sales.Reason(text=said(each, language), kind=each.get("kind", ""), id=each.get("id", ""))
@@ -108,10 +109,10 @@ def _ask_supplier(by: Actor, message: ActionMessage) -> None:
     """Ask for another day; the supplier has to answer, and until then his last word counts."""
     if message.subject_kind == "procurement.schedule_line":
         procurement.change_schedule_line(
-            by, schedule_line=message.subject_id, required_on=_day(message), why=why(message)
+            by, schedule_line=by_id(message.subject_id), required_on=_day(message), why=why(message)
         )
     elif message.subject_kind == "production.work_order":
-        production.reschedule(by, work_order=message.subject_id, due_at=message.to_at)
+        production.reschedule(by, work_order=by_id(message.subject_id), due_at=message.to_at)
     else:
         raise RuleBroken("change_it_there", document=message.subject_number)
 
@@ -124,24 +125,24 @@ def _chase(by: Actor, message: ActionMessage) -> None:
     wanted = local_date(by.now, zone)
     if message.to_at is not None:
         wanted = max(wanted, local_date(message.to_at, zone))
-    procurement.change_schedule_line(by, schedule_line=message.subject_id, required_on=wanted, why=why(message))
+    procurement.change_schedule_line(by, schedule_line=by_id(message.subject_id), required_on=wanted, why=why(message))
 
 
 def _cancel(by: Actor, message: ActionMessage) -> None:
     if message.subject_kind == "procurement.schedule_line":
-        procurement.cancel_schedule_line(by, schedule_line=message.subject_id, why=why(message))
+        procurement.cancel_schedule_line(by, schedule_line=by_id(message.subject_id), why=why(message))
     elif message.subject_kind == "procurement.purchase_requisition":
-        procurement.reject_requisition(by, requisition=message.subject_id, why=why(message))
+        procurement.reject_requisition(by, requisition=by_id(message.subject_id), why=why(message))
     else:
-        production.cancel_work_order(by, work_order=message.subject_id, reason=why(message))
+        production.cancel_work_order(by, work_order=by_id(message.subject_id), reason=why(message))
 
 
 def _resize(by: Actor, message: ActionMessage) -> None:
     to: Decimal = message.to_quantity or Decimal(0)
     if message.subject_kind == "procurement.schedule_line":
-        procurement.change_schedule_line(by, schedule_line=message.subject_id, quantity=to, why=why(message))
+        procurement.change_schedule_line(by, schedule_line=by_id(message.subject_id), quantity=to, why=why(message))
     elif message.subject_kind == "production.work_order":
-        production.resize_work_order(by, work_order=message.subject_id, quantity=to)
+        production.resize_work_order(by, work_order=by_id(message.subject_id), quantity=to)
     else:
         raise RuleBroken("change_it_there", document=message.subject_number)
 

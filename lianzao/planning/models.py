@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import models
 
@@ -72,7 +73,11 @@ class PlanRun(Document):
 
 
 class Proposal(Document):
-    """A planned order: buy or make so much, to be there by then. People accept or reject it, or a bounded policy does."""
+    """A planned order: buy or make so much, to be there by then. A person or a bounded policy accepts or rejects it."""
+
+    item_id: UUID
+    supplier_id: UUID | None
+    run_id: UUID
 
     NUMBER = "PP-{yy}{mm}-{seq:5}"
 
@@ -103,6 +108,9 @@ class Proposal(Document):
 
 class ActionMessage(Document):
     """What should change on something that is already ordered, released or promised, and for whose sake."""
+
+    item_id: UUID
+    partner_id: UUID | None
 
     NUMBER = "AM-{yy}{mm}-{seq:5}"
 
@@ -137,6 +145,8 @@ class ActionMessage(Document):
 
 class Outlook(Part):
     """How a demand will be served as the plan stands: when, how late, what stays short, and why."""
+
+    item_id: UUID
 
     site_id = SiteField()
     run = models.ForeignKey(PlanRun, models.PROTECT, related_name="+")
@@ -182,6 +192,8 @@ class Peg(models.Model):
 class Shortage(Part):
     """What is missing, when it is wanted, when it will be there, and which order it hurts."""
 
+    item_id: UUID
+
     locks = False
 
     site_id = SiteField()
@@ -206,7 +218,7 @@ class Shortage(Part):
 
 
 class ScheduledOperation(models.Model):
-    """An operation's place on the time line as the plan stands (a draft: the shop floor sees what was published to it)."""
+    """An operation's place on the time line as the plan stands: a draft; the floor sees what was published to it."""
 
     id = models.BigAutoField(primary_key=True)
     site_id = models.UUIDField()
@@ -294,7 +306,7 @@ class NeedTrail(Part):
 
 
 class PublishedDate(models.Model):
-    """The plan as it was published, to be held against what was done: every date that changed, at every run. Append-only."""
+    """The plan as published, to be held against what was done: every date that changed, at every run. Append-only."""
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(PlanRun, models.PROTECT, related_name="+")

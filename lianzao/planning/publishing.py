@@ -302,7 +302,7 @@ def _tell_demand(
 
 
 def _wanted(taken: Snapshot, rows: list[MessageRow], outlooks: list[OutlookRow]) -> list[MessageRow]:
-    """The changes worth asking for: those of the run whose dates moved enough, and a new promise for each broken one."""
+    """The changes worth asking for: those whose dates moved enough, and a new promise for each broken one."""
     wanted = [row for row in rows if row.action != "reschedule" or _worth(row)]
     why = {row.demand: row.reasons for row in outlooks}
     wanted = [_with_cause(taken, row, why.get(row.demand, [])) for row in wanted]
@@ -358,7 +358,7 @@ def _with_cause(taken: Snapshot, row: MessageRow, reasons: list[dict[str, Any]])
 
 
 def _messages(by: Actor, taken: Snapshot, rows: list[MessageRow], change: Change) -> int:
-    """Keep one message for each subject and action: renew it, leave it decided, or end it. Returns how many are open."""
+    """Keep one message per subject and action: renew it, leave it decided, or end it. Returns how many are open."""
     standing: dict[tuple[str, UUID], ActionMessage] = {}
     for each in (
         ActionMessage.objects.filter(site_id=taken.site_id, status__in=("open", "accepted", "rejected"))
@@ -468,12 +468,16 @@ def _shortages(taken: Snapshot, rows: list[dict[str, Any]], change: Change) -> N
 PEG_TABLE = "planning_peg"
 PEG_COLUMNS = "site_id, supply_kind, supply_id, consumer_kind, consumer_id, item_id, quantity, ready_at, need_at"
 OPERATION_TABLE = "planning_scheduled_operation"
-OPERATION_COLUMNS = "site_id, supply_kind, supply_id, operation_id, sequence, work_center_id, machine_place, start_at, finish_at, work_minutes"
+OPERATION_COLUMNS = (
+    "site_id, supply_kind, supply_id, operation_id, sequence, work_center_id, machine_place, start_at, finish_at,"
+    " work_minutes"
+)
 
 
 def _copy(table: str, columns: str, site_id: UUID, rows: list[tuple[Any, ...]]) -> None:
     """Replace a site's rows by COPY."""
-    with connection.cursor() as cursor:
+    with connection.cursor() as opened:
+        cursor: Any = opened
         cursor.execute(f"DELETE FROM {table} WHERE site_id = %s", [site_id])
         if rows:
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:

@@ -84,7 +84,8 @@ PEGS_UP = (
     .replace("p.supply_id <> ALL", "p.consumer_id <> ALL")
 )
 PEG_NAMES = (
-    "supply_kind supply_id consumer_kind consumer_id item_id item_code item_name item_name_en quantity ready_at need_at depth"
+    "supply_kind supply_id consumer_kind consumer_id item_id item_code item_name item_name_en quantity ready_at"
+    " need_at depth"
 ).split()
 
 
@@ -99,8 +100,8 @@ def pegs_over(supply_id: UUID) -> list[dict[str, Any]]:
 
 
 SCHEDULE = """
-SELECT o.supply_kind, o.supply_id, o.operation_id, o.sequence, o.work_center_id, o.machine_place, o.start_at, o.finish_at,
-       o.work_minutes
+SELECT o.supply_kind, o.supply_id, o.operation_id, o.sequence, o.work_center_id, o.machine_place, o.start_at,
+       o.finish_at, o.work_minutes
 FROM planning_scheduled_operation o
 WHERE o.site_id = %(site)s AND o.finish_at > %(from)s AND o.start_at < %(until)s
   AND (%(center)s::uuid IS NULL OR o.work_center_id = %(center)s)

@@ -1,4 +1,4 @@
-"""Plan columns → rows people can read: ids instead of row numbers, decimals instead of micro-units, reasons as chains."""
+"""Plan columns → rows people can read: ids for row numbers, decimals for micro-units, reasons as chains."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def proposals(taken: Snapshot, plan: Plan) -> list[ProposalRow]:
         ProposalRow(
             kind="make" if int(table.kind[row]) == ItemKind.MAKE else "buy",
             item_id=taken.item_ids[int(table.item[row])],
-            quantity=quantity(table.quantity[row]),
+            quantity=quantity(int(table.quantity[row])),
             start_at=instant(int(table.start_s[row])),
             finish_at=instant(int(table.finish_s[row])),
             need_at=instant(int(table.need_s[row])),
@@ -174,8 +174,8 @@ def messages(taken: Snapshot, plan: Plan) -> list[MessageRow]:
                 subject_id=named.id,
                 number=named.number,
                 partner_id=named.partner_id,
-                from_at=maybe(table.from_s[row]),
-                to_at=maybe(table.to_s[row]),
+                from_at=maybe(int(table.from_s[row])),
+                to_at=maybe(int(table.to_s[row])),
                 from_quantity=quantity(table.from_quantity[row]),
                 to_quantity=quantity(table.to_quantity[row]),
                 demand=int(table.demand[row]),
@@ -265,9 +265,9 @@ def reasons(taken: Snapshot, plan: Plan) -> dict[int, list[dict[str, Any]]]:
         told: dict[str, Any] = {
             "reason": REASONS[ReasonKind(int(table.kind[row]))],
             "minutes": int(table.seconds[row]) // 60,
-            "quantity": str(quantity(table.quantity[row])),
-            "from_at": _iso(maybe(table.from_s[row])),
-            "until_at": _iso(maybe(table.until_s[row])),
+            "quantity": str(quantity(int(table.quantity[row]))),
+            "from_at": _iso(maybe(int(table.from_s[row]))),
+            "until_at": _iso(maybe(int(table.until_s[row]))),
         }
         if item != NONE:
             told |= {
@@ -366,7 +366,7 @@ def pegs(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[tuple[Any
                 consumer[0],
                 consumer[1],
                 taken.item_ids[int(table.item[row])],
-                quantity(table.quantity[row]),
+                quantity(int(table.quantity[row])),
                 instant(
                     max(-62_135_596_800, int(table.ready_s[row]))
                     if abs(int(table.ready_s[row])) < FAR
@@ -411,9 +411,9 @@ def shortages(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[dict
     for row in range(len(table)):
         told: dict[str, Any] = {
             "item_id": taken.item_ids[int(table.item[row])],
-            "quantity": quantity(table.quantity[row]),
+            "quantity": quantity(int(table.quantity[row])),
             "need_at": instant(int(table.need_s[row])),
-            "ready_at": maybe(table.ready_s[row]),
+            "ready_at": maybe(int(table.ready_s[row])),
         }
         kind, consumer = int(table.consumer_kind[row]), int(table.consumer[row])
         if kind and consumer != NONE:

@@ -14,7 +14,8 @@ from lianzao.planning.models import (
 
 Resource(
     PlanRun,
-    columns="number why now_at milliseconds demands late_demands short_demands proposals messages shortages parent site_id",
+    columns="number why now_at milliseconds demands late_demands short_demands proposals messages shortages"
+    " parent site_id",
     filters="now_at site_id",
     search="number why",
     site="site_id",
@@ -22,8 +23,8 @@ Resource(
 )
 Resource(
     Proposal,
-    columns="number status kind_of_order item quantity start_at finish_at need_at late_minutes supplier price cost currency cause"
-    " demand_kind demand_id decided_at decided_by decided_why site_id",
+    columns="number status kind_of_order item quantity start_at finish_at need_at late_minutes supplier price cost"
+    " currency cause demand_kind demand_id decided_at decided_by decided_why site_id",
     filters="status kind_of_order item supplier start_at demand_id",
     search="number item__code item__name supplier__name",
     site="site_id",
@@ -32,8 +33,8 @@ Resource(
 )
 Resource(
     ActionMessage,
-    columns="number status action item subject_number partner from_at to_at from_quantity to_quantity committed cause details"
-    " subject_kind subject_id demand_kind demand_id decided_at decided_by decided_why site_id",
+    columns="number status action item subject_number partner from_at to_at from_quantity to_quantity committed"
+    " cause details subject_kind subject_id demand_kind demand_id decided_at decided_by decided_why site_id",
     filters="status action item partner subject_id demand_id to_at",
     search="number subject_number item__code item__name",
     site="site_id",
@@ -41,15 +42,16 @@ Resource(
 )
 Resource(
     Outlook,
-    columns="item demand_kind demand_id quantity short_quantity due_at projected_at late_minutes reasons slices site_id",
+    columns="item demand_kind demand_id quantity short_quantity due_at projected_at late_minutes reasons slices"
+    " site_id",
     filters="item demand_id late_minutes due_at",
     site="site_id",
     sort="-late_minutes",
 )
 Resource(
     Shortage,
-    columns="item quantity need_at ready_at consumer_number demand_number supply_number consumer_kind consumer_id demand_kind"
-    " demand_id supply_kind supply_id site_id",
+    columns="item quantity need_at ready_at consumer_number demand_number supply_number consumer_kind consumer_id"
+    " demand_kind demand_id supply_kind supply_id site_id",
     filters="item need_at demand_id supply_id",
     search="item__code item__name demand_number consumer_number supply_number",
     site="site_id",
@@ -71,7 +73,8 @@ Resource(
 )
 Resource(
     NeedTrail,
-    columns="subject_kind subject_id arose_at warned_at decided_at ordered_at confirmed_at published_at seen_at site_id",
+    columns="subject_kind subject_id arose_at warned_at decided_at ordered_at confirmed_at published_at seen_at"
+    " site_id",
     filters="subject_id subject_kind arose_at",
     site="site_id",
     sort="-arose_at",

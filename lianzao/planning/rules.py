@@ -75,6 +75,18 @@ class Wanted:
     finish_at: datetime
 
 
+def _equal(one: Wanted, other: Wanted) -> bool:
+    return one.quantity == other.quantity and one.finish_at == other.finish_at
+
+
+def _as_much(one: Wanted, other: Wanted) -> bool:
+    return one.quantity == other.quantity
+
+
+def _any(one: Wanted, other: Wanted) -> bool:
+    return True
+
+
 def match(old: Mapping[K, Wanted], new: Sequence[Wanted]) -> list[K | None]:
     """Which standing proposal each new one continues, so that its number, and a decision about it, stay.
 
@@ -84,12 +96,7 @@ def match(old: Mapping[K, Wanted], new: Sequence[Wanted]) -> list[K | None]:
     for key, each in old.items():
         free.setdefault(each.group, []).append(key)
     found: list[K | None] = [None] * len(new)
-    exact = (
-        lambda a, b: a.quantity == b.quantity and a.finish_at == b.finish_at,
-        lambda a, b: a.quantity == b.quantity,
-        lambda a, b: True,
-    )
-    for alike in exact:
+    for alike in (_equal, _as_much, _any):
         for place, each in enumerate(new):
             if found[place] is not None:
                 continue

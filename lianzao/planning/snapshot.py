@@ -1,4 +1,4 @@
-"""Rooms → columns: everything the planner may know of a site, read in one transaction, and the names behind the rows."""
+"""Rooms → columns: all the planner may know of a site, read in one transaction, and the names behind the rows."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def end_of_day(on: date, zone: str) -> int:
 
 
 def take(site_id: UUID, now: datetime, extra_demand: Mapping[str, Any] | None = None) -> Snapshot:
-    """Read a site. `extra_demand` (item_id, quantity, due_on, priority) is tried beside the real ones: a trial promise."""
+    """Read a site. `extra_demand` (item_id, quantity, due_on, priority) is tried beside the real ones (a trial)."""
     zone = site_zone(site_id)
     items = _items(site_id, now)
     place = {id: row for row, id in enumerate(items.ids)}
@@ -321,7 +321,7 @@ class Hours:
         self.worked = np.concatenate(([0], np.cumsum(self.ends - self.starts)))
 
     def latest_start(self, end: int, work: int) -> int:
-        """The latest second to begin `work` seconds so as to end by `end`; before the known hours, the first of them."""
+        """The latest second to begin `work` seconds to end by `end`; before the known hours, the first of them."""
         if self.starts.size == 0:
             return end - work
         row = int(np.searchsorted(self.starts, end, side="right")) - 1
@@ -337,7 +337,7 @@ class Hours:
 def latest_starts(
     operations: Sequence[Mapping[str, Any]], due: Mapping[UUID, int], hours: Mapping[UUID, Hours]
 ) -> dict[UUID, int]:
-    """Per work order the latest start of its first remaining operation that still meets the due date, alone on its machines."""
+    """Per work order the latest start of its first remaining operation that meets the due date, were it alone."""
     at = dict(due)
     for row in reversed(operations):
         order = row["work_order_id"]

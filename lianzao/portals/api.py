@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
-from lianzao.foundation import http, rowsecurity, scope
+from lianzao.foundation import http, rowsecurity, scope, words
 from lianzao.foundation.actor import Actor
 from lianzao.logistics.models import Shipment
 from lianzao.procurement.models import Asn, PurchaseOrder
@@ -116,7 +116,7 @@ def customer(request: HttpRequest) -> HttpResponse:
                     "new_on": each.new_on,
                     "status": each.status,
                     "offered_at": each.offered_at,
-                    "reasons": [{"text": reason.get("text", "")} for reason in each.reasons],
+                    "reasons": told_reasons(by, each.reasons),
                 }
             )
         shipments = list(
@@ -139,6 +139,12 @@ def customer(request: HttpRequest) -> HttpResponse:
                 ],
             }
         )
+
+
+def told_reasons(by: Actor, reasons: list[dict[str, Any]]) -> list[str]:
+    """Why a date moves, without the names of others' papers: of which kind the causes are, each once."""
+    kinds = dict.fromkeys(str(each.get("kind", "")).partition(".")[0] or "other" for each in reasons)
+    return [words.title(by.language, f"portals.reason.{kind}", "portals.reason.other") for kind in kinds]
 
 
 def told_order(by: Actor, order: SalesOrder, offers: dict[Any, list[dict[str, Any]]]) -> dict[str, Any]:

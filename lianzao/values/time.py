@@ -1,4 +1,4 @@
-"""Instants, local dates and time-ordered identifiers. Nothing here reads a clock except `uuid7`, which needs one to sort."""
+"""Instants, local dates and time-ordered identifiers. Only `uuid7` reads a clock, because its ids must sort."""
 
 from __future__ import annotations
 
