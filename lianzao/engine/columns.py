@@ -104,7 +104,7 @@ class Items(Table):
 
     kind: Column = number()               # ItemKind
     step: Column = number(1)              # smallest quantity that exists, micro-units; MICRO = whole units only
-    lead_time_s: Column = number(0)       # BUY: order to receipt, calendar seconds; MAKE without routing: fixed duration
+    lead_time_s: Column = number(0)       # BUY: order to receipt, calendar seconds; MAKE without routing: its duration
     safety_stock: Column = number(0)      # micro-units to keep; planned after every demand, even without demand
     lot_minimum: Column = number(0)       # micro-units; 0 = none
     lot_multiple: Column = number(0)      # micro-units; 0 = none
@@ -112,7 +112,7 @@ class Items(Table):
     lot_fixed: Column = number(0)         # micro-units; 0 = none; every order has exactly this quantity
     cover_s: Column = number(0)           # an order also covers the needs of the following `cover_s` seconds (POQ)
     fence_s: Column = number(0)           # planning fence: no new order finishes before now + fence
-    count_late_s: Column = number(-1)     # an open receipt is counted before a new order is planned when it comes at most
+    count_late_s: Column = number(-1)     # an open receipt counts before a new order is planned when it comes at most
     #                                       this long after both the need and what a new order could reach; -1 = always
 
 
@@ -175,7 +175,7 @@ class Receipts(Table):
 
     item: Index = index()
     quantity: Column = number()           # still to come, micro-units
-    expected_s: Column = number()         # when it is expected to be usable; WORK_ORDER: its due date when it has operations
+    expected_s: Column = number()         # when it is expected to be usable (with operations: its due date)
     kind: Column = number(ReceiptKind.PURCHASE)      # ReceiptKind
     commitment: Column = number(Commitment.SENT)     # Commitment
 
@@ -191,7 +191,7 @@ class ReceiptOperations(Table):
     run_s: Column = number(0)             # remaining, for the whole remaining quantity
     wait_s: Column = number(0)
     started: Column = number(0)           # 1 = on the machine at now: goes first and does not wait for material
-    start_s: Column = number(NEVER)       # not before this instant (the place it was given), NEVER = as soon as possible
+    start_s: Column = number(NEVER)       # not before this (the place it was given), NEVER = as soon as possible
     machine: Index = index(NONE)          # keep this machine, NONE = any
 
 
@@ -341,7 +341,7 @@ class Shortages(Table):
     quantity: Column = number()
     need_s: Column = number()
     ready_s: Column = number()            # NEVER = not in sight
-    consumer_kind: Column = number()      # ConsumerKind; PROPOSAL has consumer = NONE (it is re-dated in the final plan)
+    consumer_kind: Column = number()      # ConsumerKind; PROPOSAL has consumer = NONE (re-dated in the final plan)
     consumer: Index = index()
     parent: Index = index()               # Items row of the order that waits, NONE for a demand or safety stock
     demand: Index = index()               # most important demand hurt, NONE = safety or nobody

@@ -191,7 +191,8 @@ def centre_columns(problem: Problem) -> dict[str, Column]:
     owner, start, end = hours.centre[order].astype(np.int64), hours.start_s[order], hours.end_s[order]
     clash = np.flatnonzero((owner[1:] == owner[:-1]) & (start[1:] < end[:-1]))
     if clash.size:
-        raise ProblemError("hours_overlap", "open hours of a centre overlap", table="hours", centre=int(owner[clash[0]]))
+        raise ProblemError("hours_overlap", "open hours of a centre overlap", table="hours",
+                           centre=int(owner[clash[0]]))
     first = grouped(len(centres), owner)
     before = np.zeros(start.size + 1, np.int64)
     np.cumsum(end - start, out=before[1:])
@@ -225,9 +226,11 @@ def receipt_columns(problem: Problem) -> dict[str, Column]:
     order = np.lexsort((ops.sequence, ops.receipt))
     owner = ops.receipt[order].astype(np.int64)
     first = grouped(rows, owner)
-    place = {(int(owner[row]), int(ops.sequence[order[row]])): row - int(first[owner[row]]) for row in range(owner.size)}
+    place = {(int(owner[row]), int(ops.sequence[order[row]])): row - int(first[owner[row]])
+             for row in range(owner.size)}
     need_order = np.argsort(needs.receipt, kind="stable")
-    operation = np.array([place.get((int(needs.receipt[row]), int(needs.sequence[row])), 0) for row in need_order], np.int64)
+    operation = np.array([place.get((int(needs.receipt[row]), int(needs.sequence[row])), 0) for row in need_order],
+                         np.int64)
     machine = ops.machine[order].astype(np.int64)
     centre = ops.centre[order].astype(np.int64)
     limit = np.where(centre >= 0, problem.centres.machines[centre] if len(problem.centres) else 0, 0)
@@ -269,7 +272,8 @@ def prepare(problem: Problem) -> Given:
         "lot_maximum": items.lot_maximum, "lot_fixed": items.lot_fixed, "cover_s": items.cover_s,
         "fence_s": items.fence_s, "count_late_s": items.count_late_s, "level": level,
         "item_order": np.argsort(level, kind="stable"),
-        **routing, **bom_columns(lines), **centre_columns(problem), **supply_columns(problem), **receipt_columns(problem),
+        **routing, **bom_columns(lines), **centre_columns(problem), **supply_columns(problem),
+        **receipt_columns(problem),
     }
     # One memory layout for all, so that the kernels are compiled once: own, writable, contiguous, int64.
     return Given(**{name: np.array(array, dtype=np.int64, order="C") for name, array in arrays.items()})

@@ -12,7 +12,6 @@ from lianzao.engine.columns import (
     ConsumerKind,
     Deliveries,
     ItemKind,
-    Messages,
     Plan,
     Problem,
     Reasons,
@@ -53,8 +52,8 @@ def promise(
     trial = type(demands).of(item=[item], quantity=quantity, due_s=wanted_s, shipping_s=shipping_s,
                              priority=last if priority is None else priority, one_delivery=int(one_delivery))
     row = len(demands)
-    tried = replan(replace(problem, demands=demands.joined(trial), horizon_until_s=max(problem.horizon_until_s, wanted_s)),
-                   plan, demands=[row])
+    horizon = max(problem.horizon_until_s, wanted_s)
+    tried = replan(replace(problem, demands=demands.joined(trial), horizon_until_s=horizon), plan, demands=[row])
     outcome = tried.outcomes.row(row)
     was, now = plan.outcomes, tried.outcomes
     later = (now.projected_s[:row] > was.projected_s) | (now.short[:row] > was.short)
@@ -66,7 +65,9 @@ def promise(
         hurts=tuple(np.flatnonzero(later).tolist()))
 
 
-def accept(problem: Problem, plan: Plan, proposals: Column | None = None, commitment: int = Commitment.FIRMED) -> Problem:
+def accept(
+    problem: Problem, plan: Plan, proposals: Column | None = None, commitment: int = Commitment.FIRMED
+) -> Problem:
     """The problem after accepting proposals (all of them, or these rows): they are open receipts now.
 
     Purchases are expected when the plan has them; work orders carry their operations with the places they were given
@@ -81,8 +82,8 @@ def accept(problem: Problem, plan: Plan, proposals: Column | None = None, commit
     receipts = problem.receipts.joined(Receipts.of(
         item=taken.item, quantity=taken.quantity, expected_s=taken.finish_s, kind=kind, commitment=commitment))
     places = plan.placements
-    mine = places.where((places.supply_kind == SupplyKind.PROPOSAL) & (number[np.maximum(
-        np.where(places.supply_kind == SupplyKind.PROPOSAL, places.supply, 0), 0)] >= 0)) if len(number) else places.where([])
+    mine = places.where(places.supply_kind == SupplyKind.PROPOSAL)
+    mine = mine.where(number[mine.supply] >= 0)
     operations = problem.receipt_operations.joined(ReceiptOperations.of(
         receipt=number[mine.supply], sequence=mine.sequence, centre=mine.centre, run_s=mine.work_s,
         wait_s=waits_of(problem, plan, mine.supply, mine.sequence), start_s=mine.start_s, machine=mine.machine))
@@ -108,6 +109,3 @@ def sequences_of(plan: Plan, consumer: Column, need: Column) -> list[int]:
     at = {(supply, start): number for supply, start, number in zip(
         places.supply[mine].tolist(), places.start_s[mine].tolist(), places.sequence[mine].tolist(), strict=True)}
     return [at.get(key, 0) for key in zip(consumer.tolist(), need.tolist(), strict=True)]
-
-
-__all__ = ["Messages", "Promise", "accept", "promise"]

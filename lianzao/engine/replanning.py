@@ -6,6 +6,7 @@ planned without looking at the rest, because nothing in it depends on the rest. 
 full solve to the last number.
 """
 
+# ruff: noqa: RUF009  (`number()` and `index()` make dataclass fields, as `field()` does)
 from __future__ import annotations
 
 from collections import defaultdict
@@ -84,7 +85,7 @@ def replan(
 
 
 def only(problem: Problem, inside: Column) -> Problem:
-    """The same problem in which items outside have no demand, stock, receipts or safety stock. Rows keep their numbers."""
+    """The same problem without demand, stock, receipts and safety stock of items outside. Rows keep their numbers."""
     def quiet(table: Table, column: str = "quantity") -> Table:
         values = getattr(table, column)
         keep = inside[table.columns()["item"]]
@@ -116,7 +117,8 @@ def merged(problem: Problem, previous: Plan, part: Plan, inside: Column) -> Plan
     def side(table: Table, keep: Column, rows: Column) -> Table:
         table = table.where(keep)
         changed: dict[str, Column] = {}
-        for kind, row, code in (("supply_kind", "supply", SupplyKind.PROPOSAL), ("consumer_kind", "consumer", ConsumerKind.PROPOSAL)):
+        for kind, row, code in (("supply_kind", "supply", SupplyKind.PROPOSAL),
+                                ("consumer_kind", "consumer", ConsumerKind.PROPOSAL)):
             columns = table.columns()
             if kind in columns and len(rows):
                 mine = (columns[kind] == code) & (columns[row] >= 0)

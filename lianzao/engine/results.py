@@ -133,11 +133,10 @@ def supply_instants(g: Given, work: Work) -> Column:
 
 
 def living_orders(g: Given, work: Work) -> tuple[Column, Column]:
-    """Which orders stay in the plan, and which pegs: orders that can never be finished go, with all made only for them."""
+    """Which orders and pegs stay: orders that can never be finished go, with all that was planned only for them."""
     stocks, receipts = int(g.numbers[2]), int(g.numbers[3])
     orders, pegs = int(work.count[0]), int(work.count[2])
     alive = work.order_finish[:orders] < NEVER_S
-    alive[:receipts] &= True
     supply, req = work.peg_supply[:pegs], work.peg_req[:pegs]
     kind, consumer = work.req_ckind[req], work.req_consumer[req]
     by_order = kind == ORDER
@@ -172,7 +171,8 @@ def plan_of(
     pegs = pegs_of(problem, g, work, slice_demand, good, number)
     deliveries = deliveries_of(problem, pegs)
     outcomes = outcomes_of(problem, deliveries)
-    why = reasons_of(np.concatenate((reasons, waits_for_group(problem, wanted.own_ready, outcomes, reasons[:, 0]))), outcomes)
+    grouped = waits_for_group(problem, wanted.own_ready, outcomes, reasons[:, 0])
+    why = reasons_of(np.concatenate((reasons, grouped)), outcomes)
     ready = np.where(work.order_finish[:receipts] >= NEVER_S, NEVER, work.order_finish[:receipts])
     messages = advising.messages_of(problem, pegs, proposals, why, ready, wanted.receipt_need, wanted.receipt_demand)
     return Plan(proposals, placements, pegs, deliveries, outcomes, why, messages, wanted.shortages, ready,

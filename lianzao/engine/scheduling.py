@@ -96,7 +96,8 @@ def open_orders(g: Given, w: Work, material_ready: Column) -> None:
         if w.order_ops[order] > 0:
             order_earliest(g, w, order)
         elif g.need_first[order] < g.need_first[order + 1]:
-            w.order_finish[order] = max(w.order_finish[order], material_ready[material_ready.shape[0] - receipts + order])
+            ready = material_ready[material_ready.shape[0] - receipts + order]
+            w.order_finish[order] = max(w.order_finish[order], ready)
 
 
 @allocating
@@ -148,7 +149,7 @@ def tentative(g: Given, w: Work, first_new: int) -> None:
 
 @kernel
 def place_new(g: Given, w: Work, order: int) -> None:
-    """Place a new order just in time, else as early as possible; it counts as finished not before the planning fence."""
+    """Place a new order just in time, else as early as possible; it is usable not before the planning fence."""
     if g.numbers[1] == 0:
         order_latest(g, w, order, w.order_need[order])
         return

@@ -77,7 +77,7 @@ def next_slices(problem: Problem, slices: Slices, pieces: Column, retry: bool) -
         counted = (group >= 0) & (at < NEVER_S)
         np.maximum.at(together, group[counted], at[counted])
         at = np.where(counted, together[group], at)
-    last_call = np.maximum(demands.latest_s, demands.due_s) - demands.shipping_s  # the due date itself is never too late
+    last_call = np.maximum(demands.latest_s, demands.due_s) - demands.shipping_s  # due itself is never too late
     at = np.where(at > last_call[demand], NEVER_S, at)
     short = at >= NEVER_S
     again = np.where(short, 1, slices.again[source])

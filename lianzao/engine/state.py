@@ -54,7 +54,7 @@ class Given(NamedTuple):
     supply_first: Column     # per item, into supply_list
     supply_list: Column
     receipt_overdue: Column
-    receipt_rank: Column     # negative = committed work that goes before everything; 0 = takes the rank of what it serves
+    receipt_rank: Column     # negative = committed, goes before everything; 0 = takes the rank of what it serves
     receipt_order: Column    # open work orders in the order in which they take their places
     rop_first: Column
     rop_centre: Column

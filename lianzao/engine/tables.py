@@ -52,7 +52,8 @@ class Table:
         names = [f.name for f in fields(cls)]
         for name in columns:
             if name not in names:
-                raise ProblemError("unknown_column", f"{cls.__name__}: no column {name}", table=cls.__name__, column=name)
+                message = f"{cls.__name__} has no column {name}"
+                raise ProblemError("unknown_column", message, table=cls.__name__, column=name)
         arrays = [np.asarray(value) for value in columns.values()]
         lengths = {array.shape[0] for array in arrays if array.ndim == 1}
         if len(lengths) > 1:

@@ -23,7 +23,8 @@ TRACED_PEGS = 4
 
 @kernel
 def add_reason(
-    w: Work, demand: int, kind: int, item: int, centre: int, receipt: int, seconds: int, since: int, until: int, quantity: int
+    w: Work, demand: int, kind: int, item: int, centre: int, receipt: int, seconds: int, since: int, until: int,
+    quantity: int,
 ) -> None:
     """Note one cause of one demand's lateness."""
     row = w.count[4]
@@ -161,7 +162,8 @@ def binding_need(g: Given, w: Work, demand: int, order: int, quantity: int) -> i
             open_at = first_fit(g, centre, w.place_work[place], base, NEVER_S)[0]
         made += w.place_end[place] + w.place_wait[place] - since
         if since > open_at:
-            add_reason(w, demand, CAPACITY, item, centre, committed(g, order), since - open_at, open_at, since, quantity)
+            wait = since - open_at
+            add_reason(w, demand, CAPACITY, item, centre, committed(g, order), wait, open_at, since, quantity)
         if w.place_ready[place] > max(now, previous):
             operation = k
             break

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from fractions import Fraction
+from itertools import pairwise
 
 from lianzao.engine.columns import ConsumerKind, ItemKind, Plan, Problem, SupplyKind
 
@@ -56,7 +57,7 @@ def overloads(problem: Problem, plan: Plan) -> list[str]:
         by_machine[(row["centre"], row["machine"])].append((row["start_s"], row["end_s"]))
     for machine, times in by_machine.items():
         times.sort()
-        for (_, end), (start, _) in zip(times, times[1:], strict=False):
+        for (_, end), (start, _) in pairwise(times):
             if start < end:
                 found.append(f"machine {machine} does two things at {start}")
     return found
@@ -72,7 +73,8 @@ def closed_time(problem: Problem, plan: Plan) -> list[str]:
         if row["centre"] < 0:
             open_s = row["end_s"] - row["start_s"]
         else:
-            open_s = sum(max(0, min(end, row["end_s"]) - max(start, row["start_s"])) for start, end in hours[row["centre"]])
+            open_s = sum(max(0, min(end, row["end_s"]) - max(start, row["start_s"]))
+                         for start, end in hours[row["centre"]])
         if open_s != row["work_s"] and row["work_s"] > 0:
             found.append(f"operation works {row['work_s']} s but has {open_s} s open: {row}")
     return found

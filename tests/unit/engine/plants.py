@@ -37,7 +37,7 @@ def hours_of(centres: int, days: int, since_h: int = 6, until_h: int = 22) -> Ce
 
 
 def small(seed: int) -> Problem:
-    """A plant of a dozen items on three levels with all sorts of lot rules, stock, receipts, work orders and demands."""
+    """A dozen items on three levels with all sorts of lot rules, stock, receipts, work orders and demands."""
     r = np.random.default_rng(seed)
     count = 12
     level = np.array([0] * 4 + [1] * 4 + [2] * 4)

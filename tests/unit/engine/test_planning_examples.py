@@ -8,6 +8,7 @@ by quantity), D10 (yield by date), F6 (criticality as slack), and C1's "at most 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from lianzao.engine.columns import (
@@ -169,7 +170,7 @@ def test_b4_five_lots_back_to_back_and_one_raw_order() -> None:
         )
     )
     days = ["01-04", "01-09", "01-14", "01-19", "01-24", "01-29"]
-    assert orders(plan, 0) == [(1000, at(a), at(b)) for a, b in zip(days, days[1:], strict=False)]
+    assert orders(plan, 0) == [(1000, at(a), at(b)) for a, b in pairwise(days)]
     assert orders(plan, 1) == [(1000, at("01-04"), at("01-09"))]
     assert delivered(plan, 0) == [(5000, at("01-30"))]
     used = sum(
