@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from lianzao.values.time import uuid7
 pytestmark = pytest.mark.django_db
 
 registry.load()
+import_module("project.urls")  # wires who is who, before a test says it otherwise
 ADMIN = Actor(id=uuid7(), name="administrator", sites=ALL, rights=frozenset({"*"}), language="en")
 NOBODY_RIGHTS = Actor(id=uuid7(), name="new hire", sites=ALL, rights=frozenset(), language="en")
 FOREIGN = Actor(id=uuid7(), name="elsewhere", sites=frozenset({uuid7()}), rights=frozenset({"*"}), language="en")
