@@ -1,10 +1,10 @@
-"""The only writers of the ledger. Pending moves are in `pending.py`, pick tasks in `picking.py`; both are doors too."""
+"""The only writers of the ledger, and its doors: lots are in `lots`, pending moves in `pending`, picks in `picking`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -16,10 +16,11 @@ from lianzao.foundation.command import READ, command
 from lianzao.foundation.entity import execute
 from lianzao.foundation.outbox import publish
 from lianzao.inventory import queries
-from lianzao.inventory.events import LotHeld, LotReleased, PeriodClosed, StockCounted
+from lianzao.inventory.events import PeriodClosed, StockCounted
 from lianzao.inventory.history import PastMove, take_history
 from lianzao.inventory.ledger import MoveLine, OwnLine, Posted, move_line, post
-from lianzao.inventory.models import NO_LOT, Lot, Move, StockPeriod
+from lianzao.inventory.lots import hold_lot, make_lot, release_lot, scrap_lot
+from lianzao.inventory.models import NO_LOT, Lot, Move, PendingMove, PendingReason, StockPeriod
 from lianzao.inventory.pending import (
     cover_all_pending,
     cover_pending,
@@ -31,16 +32,15 @@ from lianzao.inventory.pending import (
     void_reservation,
 )
 from lianzao.inventory.picking import confirm_pick, open_pick_task, void_pick_task
-from lianzao.parties.models import Party
 from lianzao.plant.models import Location
-from lianzao.plant.queries import local_day, virtual_location
+from lianzao.plant.queries import virtual_location
 from lianzao.values.errors import Invalid, NotFound, RuleBroken
 from lianzao.values.quantity import ZERO
 from lianzao.values.reference import Ref
 
 __all__ = [
     "MoveLine", "Opening", "PastMove", "Posted", "adjust_stock", "close_period", "confirm_pick", "count_stock",
-    "cover_all_pending", "cover_pending", "expire_reservations", "hold_lot", "make_lot", "make_pending",
+    "cover_all_pending", "cover_pending", "expire_reservations", "hold_lot", "keep_books", "make_lot", "make_pending",
     "move_line", "move_stock", "open_balance", "open_pick_task", "post", "post_moves", "post_pending",
     "rebuild_balances", "release_lot", "reserve_stock", "return_of", "reverse_moves", "scrap_lot",
     "take_history", "void_pending", "void_pick_task", "void_reservation",
@@ -117,110 +117,6 @@ def move_stock(
 def _this_order() -> Ref:
     """The running order as the cause of its own moves, where no document is."""
     return Ref("foundation.order", audit.must_run().id)
-
-
-@command
-def make_lot(
-    by: Actor,
-    *,
-    item: Item,
-    number: str = "",
-    supplier: Party | None = None,
-    supplier_lot: str = "",
-    made_at: datetime | None = None,
-    expires_on: date | None = None,
-    hold_reason: str = "",
-    source_kind: str = "",
-    source_id: UUID | None = None,
-    site_id: UUID | None = None,
-) -> Lot:
-    """Make a lot, or find the one that has this number already.
-
-    Without a number it gets one from the day and its own id. Without an expiry it expires `shelf_life_days` after it
-    was made. `hold_reason`: it is made on hold (for example "to be inspected") until it is released.
-    """
-    if item.tracking == "none":
-        raise RuleBroken("lot_not_wanted", field="item", item=item.code)
-    number = number.strip()
-    known = Lot.objects.filter(item=item, number=number).first() if number else None
-    if known is not None:
-        return known
-    made = made_at or by.now
-    if expires_on is None and item.shelf_life_days is not None:
-        place = site_id or by.site
-        day = local_day(place, made) if place is not None else made.date()
-        expires_on = day + timedelta(days=item.shelf_life_days)
-    lot = Lot(
-        item=item,
-        supplier=supplier,
-        supplier_lot=supplier_lot.strip(),
-        made_at=made,
-        expires_on=expires_on,
-        status="held" if hold_reason else "usable",
-        hold_reason=hold_reason,
-        source_kind=source_kind,
-        source_id=source_id,
-    )
-    lot.number = number or f"L{made:%y%m%d}-{lot.id.hex[-8:].upper()}"
-    lot.save()
-    return lot
-
-
-WHERE_IT_IS = """
-SELECT site_id, sum(quantity) FROM inventory_balance WHERE lot_id = %s AND quantity > 0 GROUP BY site_id ORDER BY 1
-"""
-
-
-def _where(lot: Lot) -> list[tuple[UUID, Decimal]]:
-    """The sites that have some of a lot, with the quantity."""
-    return [(row[0], row[1]) for row in execute(WHERE_IT_IS, [lot.id])]
-
-
-@command(when={"status": ("usable",)})
-def hold_lot(by: Actor, *, lot: Lot, reason: str) -> Lot:
-    """Hold a lot: it may not be used or shipped until it is released. It may be moved aside, scrapped or sent back."""
-    if not reason.strip():
-        raise Invalid("field_missing", field="reason")
-    lot.move_to("held")
-    lot.hold_reason = reason.strip()[:200]
-    lot.save()
-    for site, quantity in _where(lot) or [(by.site, ZERO)]:
-        publish(LotHeld(site, lot.item_id, lot.id, lot.number, quantity, lot.hold_reason))
-    return lot
-
-
-@command(when={"status": ("held",)})
-def release_lot(by: Actor, *, lot: Lot) -> Lot:
-    """Release a held lot: it may be used again."""
-    lot.move_to("usable")
-    lot.hold_reason = ""
-    lot.save()
-    for site, quantity in _where(lot) or [(by.site, ZERO)]:
-        publish(LotReleased(site, lot.item_id, lot.id, lot.number, quantity))
-    return lot
-
-
-STANDING = """
-SELECT b.item_id, b.location_id, b.quantity, b.site_id FROM inventory_balance b
-WHERE b.lot_id = %s AND b.quantity > 0 ORDER BY b.location_id FOR NO KEY UPDATE
-"""
-
-
-@command(when={"status": ("usable", "held")})
-def scrap_lot(by: Actor, *, lot: Lot, reason: str) -> Lot:
-    """Scrap all that is left of a lot, wherever it stands."""
-    if not reason.strip():
-        raise Invalid("field_missing", field="reason")
-    lot.move_to("scrapped")
-    lot.hold_reason = reason.strip()[:200]
-    lot.save()
-    lines = [
-        MoveLine(item, quantity, place, virtual_location(site, "scrap"), lot.id)
-        for item, place, quantity, site in execute(STANDING, [lot.id])
-        if site in by.sites
-    ]
-    post(by, lines, lot.ref)
-    return lot
 
 
 @command
@@ -384,3 +280,32 @@ def rebuild_balances(by: Actor) -> Rebuilt:
         for each in found:
             audit.note("inventory.balance", each.location_id, {"quantity": each.balance}, {"quantity": each.moves})
     return Rebuilt(found)
+
+
+#: Balances of used-up lots say nothing; without them looking for stock stays fast. Locked ones wait for the next time.
+DROP_EMPTY = """
+DELETE FROM inventory_balance WHERE id IN (
+    SELECT id FROM inventory_balance WHERE quantity = 0 AND lot_id IS NOT NULL LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+RETURNING 1
+"""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What keeping the books in order did."""
+
+    expired: int
+    covered: int
+    dropped: int
+
+
+@command(hidden=True)
+def keep_books(by: Actor) -> Kept:
+    """Free expired reservations, cover what arrived unnoticed, forget empty balances (a job calls this every hour)."""
+    expired = expire_reservations(by)
+    waiting = PendingMove.objects.filter(status="pending", reason=PendingReason.UNCOVERED)
+    sites = [site for site in waiting.order_by().values_list("site_id", flat=True).distinct() if site in by.sites]
+    covered = sum(cover_all_pending(by, site_id=site).posted for site in sorted(sites))
+    dropped = len(execute(DROP_EMPTY))
+    return Kept(expired, covered, dropped)

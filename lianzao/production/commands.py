@@ -24,7 +24,8 @@ from lianzao.production.orders import (
     unfirm_work_order,
     withdraw_work_order,
 )
-from lianzao.production.reporting import report_operation, reverse_report, start_operation
+from lianzao.production.reporting import report_operation, start_operation
+from lianzao.production.reversing import reverse_report
 from lianzao.values.errors import Invalid
 
 __all__ = [

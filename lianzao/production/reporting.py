@@ -1,4 +1,4 @@
-"""Commands of the floor: start an operation, report what it yielded, take a report back.
+"""Commands of the floor: start an operation, report what it yielded.
 
 Reporting is the hot path. Its statements: lock the work order, read its operations and materials, (read the piles at
 the line), post the moves (three), record everything (one); beside them only what the machinery of orders needs.
@@ -7,10 +7,10 @@ the line), post the moves (three), record everything (one); beside them only wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from lianzao.catalog.models import Item
@@ -20,45 +20,20 @@ from lianzao.foundation.command import READ, command
 from lianzao.foundation.entity import OWN_SYSTEM, execute
 from lianzao.foundation.outbox import publish
 from lianzao.inventory import queries as inventory
-from lianzao.inventory.commands import MoveLine, make_lot, make_pending, post_moves, reverse_moves, void_pending
+from lianzao.inventory.commands import MoveLine, make_lot, make_pending, post_moves
 from lianzao.inventory.pending import Uncovered
 from lianzao.plant.models import Machine
 from lianzao.production import rules
 from lianzao.production.events import (
     OperationReported,
     OperationStarted,
-    ReportReversed,
     ScrapReported,
     WorkOrderCompleted,
 )
 from lianzao.production.models import OperationReport, ScrapReason, WorkOrder, WorkOrderOperation
+from lianzao.production.standing import Standing, required_now, stand
 from lianzao.values.errors import Conflict, Invalid, RuleBroken
 from lianzao.values.quantity import ZERO
-from lianzao.values.reference import Ref
-
-LOCK_ORDER = """
-SELECT w.number, w.site_id, w.status, w.item_id, w.quantity, w.good_quantity, w.scrap_quantity, w.lot_id, w.due_at,
-       w.output_location_id, w.started_at, i.tracking, i.step, coalesce(r.over_report_percent, 0),
-       coalesce(r.refuse_uncovered, false), coalesce(r.keep_order, true), r.uncovered_owner_id, p.id, x.id
-FROM production_work_order w
-JOIN catalog_item i ON i.id = w.item_id
-LEFT JOIN production_production_rule r ON r.site_id = w.site_id
-LEFT JOIN plant_location p ON p.site_id = w.site_id AND p.location_kind = 'production'
-LEFT JOIN plant_location x ON x.site_id = w.site_id AND x.location_kind = 'scrap'
-WHERE w.id = %s
-FOR NO KEY UPDATE OF w
-"""
-
-#: Read after the lock, so that nobody else's report of this order is missed.
-READ_ORDER = """
-SELECT 'operation', o.id, o.sequence, o.is_report_point, o.good_quantity, o.scrap_quantity, 0, NULL, 0, false, NULL
-FROM production_work_order_operation o WHERE o.work_order_id = %(id)s
-UNION ALL
-SELECT 'material', m.id, m.operation_sequence, m.backflush, m.planned_quantity, m.required_quantity, m.issued_quantity,
-       m.item_id, i.step, m.fixed, m.source_id
-FROM production_work_order_material m JOIN catalog_item i ON i.id = m.item_id WHERE m.work_order_id = %(id)s
-ORDER BY 1, 3, 2
-"""
 
 #: Everything a report writes in production, at once.
 RECORD = """
@@ -83,7 +58,8 @@ WITH operation AS (
     UPDATE production_work_order w
     SET good_quantity = w.good_quantity + %(made)s::numeric, scrap_quantity = w.scrap_quantity + %(lost)s::numeric,
         status = %(status)s::text, started_at = coalesce(w.started_at, %(happened_at)s::timestamptz),
-        completed_at = CASE WHEN %(status)s::text = 'completed' THEN %(happened_at)s::timestamptz END,
+        completed_at = CASE WHEN %(status)s::text = 'completed'
+                            THEN coalesce(w.completed_at, %(happened_at)s::timestamptz) END,
         lot_id = coalesce(w.lot_id, %(lot)s::uuid), version = w.version + 1, updated_at = %(now)s::timestamptz,
         updated_by = %(by)s::uuid
     WHERE w.id = %(work_order)s::uuid
@@ -96,55 +72,6 @@ VALUES (%(id)s, 1, %(now)s::timestamptz, %(by)s::uuid, %(now)s::timestamptz, %(b
     %(person)s::uuid, %(station)s::uuid, %(happened_at)s::timestamptz, clock_timestamp(),
     %(order)s, %(lots)s::uuid[], %(used_json)s::jsonb, %(note)s, NULL)
 """
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A work order as it stands under our lock, with its rules, operations and materials."""
-
-    id: UUID
-    number: str
-    site_id: UUID
-    status: str
-    item_id: UUID
-    quantity: Decimal
-    good: Decimal
-    scrap: Decimal
-    lot_id: UUID | None
-    due_at: datetime
-    output_id: UUID | None
-    started_at: datetime | None
-    tracking: str
-    step: Decimal
-    tolerance: Decimal
-    refuse_uncovered: bool
-    keep_order: bool
-    owner_id: UUID | None
-    production_id: UUID
-    scrap_id: UUID
-    operations: list[rules.Operation] = field(default_factory=list)
-    materials: list[rules.Material] = field(default_factory=list)
-    sources: dict[UUID, UUID | None] = field(default_factory=dict)
-
-    @property
-    def ref(self) -> Ref:
-        """The work order as the cause of its moves."""
-        return Ref("production.work_order", self.id)
-
-
-def _stand(work_order_id: UUID) -> Standing:
-    """Lock a work order and read it: two statements."""
-    head = execute(LOCK_ORDER, [work_order_id])[0]
-    standing = Standing(work_order_id, *head)
-    for kind, id, sequence, flag, one, two, three, item, step, fixed, source in execute(
-        READ_ORDER, {"id": work_order_id}
-    ):
-        if kind == "operation":
-            standing.operations.append(rules.Operation(id, sequence, flag, one, two))
-        else:
-            standing.materials.append(rules.Material(id, item, sequence, one, two, three, step, fixed, flag))
-            standing.sources[id] = source
-    return standing
 
 
 @command(when={"status": ("waiting", "started")})
@@ -205,7 +132,7 @@ def report_operation(
     rules.check_time(at, by.now)
     if scrap > 0 and scrap_reason is None:
         raise Invalid("scrap_needs_reason", field="scrap_reason")
-    standing = _stand(operation.work_order_id)
+    standing = stand(operation.work_order_id)
     if standing.status not in ("released", "started", "completed"):
         raise Conflict("wrong_status", document=standing.number, status=standing.status, wanted="started")
     report = rules.Report(good, scrap, rework)
@@ -353,7 +280,7 @@ def _record(
     made = report.good if outcome.last else ZERO
     status = "completed" if rules.is_complete(standing.good + made, standing.quantity) else "started"
     used = {take.material.id: take.quantity for take in outcome.takes}
-    required = _required(standing, operation.sequence, report.scrap)
+    required = required_now(standing, operation.sequence, report.scrap)
     changed = [each for each in standing.materials if each.id in used or required[each.id] != each.required]
     row = OperationReport(
         work_order_id=standing.id, operation=operation, good=report.good, scrap=report.scrap, rework=report.rework,
@@ -388,16 +315,6 @@ def _record(
     row._state.adding = False
     _audit(standing, operation, row, made, status)
     return row
-
-
-def _required(standing: Standing, sequence: int, scrap: Decimal) -> dict[UUID, Decimal]:
-    """What every material line needs now: lost pieces are made again."""
-    if not scrap:
-        return {each.id: each.required for each in standing.materials}
-    return {
-        each.id: rules.required_after(each, standing.operations, sequence, scrap, standing.quantity)
-        for each in standing.materials
-    }
 
 
 def _audit(standing: Standing, operation: WorkOrderOperation, row: OperationReport, made: Decimal, status: str) -> None:
@@ -437,89 +354,3 @@ def _tell(
                 standing.site_id, standing.id, standing.item_id, total, standing.scrap + row.scrap, standing.due_at
             )
         )
-
-
-TAKE_BACK = """
-WITH operation AS (
-    UPDATE production_work_order_operation o
-    SET good_quantity = o.good_quantity - u.good, scrap_quantity = o.scrap_quantity - u.scrap,
-        rework_quantity = o.rework_quantity - u.rework, finished_at = NULL, status = u.status, version = o.version + 1,
-        updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
-    FROM unnest(%(operations)s::uuid[], %(good)s::numeric[], %(scrap)s::numeric[], %(rework)s::numeric[],
-                %(statuses)s::text[]) AS u(id, good, scrap, rework, status)
-    WHERE o.id = u.id
-), material AS (
-    UPDATE production_work_order_material m
-    SET issued_quantity = greatest(m.issued_quantity - u.used, 0), required_quantity = u.required,
-        version = m.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
-    FROM unnest(%(materials)s::uuid[], %(used)s::numeric[], %(required)s::numeric[]) AS u(id, used, required)
-    WHERE m.id = u.id
-)
-UPDATE production_work_order w
-SET good_quantity = w.good_quantity - %(made)s::numeric, scrap_quantity = w.scrap_quantity - %(lost)s::numeric,
-    status = %(status)s::text, completed_at = NULL, version = w.version + 1, updated_at = %(now)s::timestamptz,
-    updated_by = %(by)s::uuid
-WHERE w.id = %(work_order)s::uuid
-"""
-
-
-@command
-def reverse_report(by: Actor, *, report: OperationReport, reason: str) -> OperationReport:
-    """Take back a report: its moves are reversed, its quantities subtracted, what it left uncovered is void.
-
-    Refused when later operations have used its pieces, or its finished goods have gone elsewhere.
-    """
-    if not reason.strip():
-        raise Invalid("field_missing", field="reason")
-    if report.reversed_at is not None:
-        raise Conflict("already_reversed", document=report.label)
-    operation = WorkOrderOperation.objects.get(pk=report.operation_id)
-    standing = _stand(report.work_order_id)
-    if standing.status not in ("started", "completed"):
-        raise Conflict("wrong_status", document=standing.number, status=standing.status, wanted="started")
-    rules.check_reversal(standing.operations, operation.sequence, report.good)
-    void_pending(by, cause=standing.ref, order_id=report.order_id)
-    if any(move.reverses is None for move in inventory.moves_of(standing.ref, report.order_id)):
-        reverse_moves(by, cause=standing.ref, order_id=report.order_id)
-    _take_back(by, standing, operation, report)
-    report.reversed_at = by.now
-    report.note = reason.strip()[:200]
-    report.save()
-    publish(
-        ReportReversed(
-            standing.site_id, standing.id, operation.id, report.id, standing.item_id, report.good, report.scrap
-        )
-    )
-    return report
-
-
-def _take_back(by: Actor, standing: Standing, operation: WorkOrderOperation, report: OperationReport) -> None:
-    """Subtract a report from operations, materials and the work order."""
-    covered = rules.covered_by(standing.operations, operation.sequence)
-    points = [each.id == operation.id for each in covered]
-    used = {UUID(each["material"]): Decimal(each["quantity"]) for each in report.used}
-    required = _required(standing, operation.sequence, -report.scrap)
-    changed = [each for each in standing.materials if each.id in used or required[each.id] != each.required]
-    last = rules.is_last(standing.operations, operation.sequence)
-    passed = report.good + report.scrap
-    values: dict[str, Any] = {
-        "now": by.now, "by": by.id, "work_order": standing.id, "status": "started",
-        "operations": [each.id for each in covered],
-        "good": [report.good if here else passed for here in points],
-        "scrap": [report.scrap if here else ZERO for here in points],
-        "rework": [report.rework if here else ZERO for here in points],
-        "statuses": ["started"] * len(covered),
-        "materials": [each.id for each in changed],
-        "used": [used.get(each.id, ZERO) for each in changed],
-        "required": [required[each.id] for each in changed],
-        "made": report.good if last else ZERO, "lost": report.scrap,
-    }  # fmt: skip
-    execute(TAKE_BACK, values)
-    made = values["made"]
-    before = {"good_quantity": standing.good, "scrap_quantity": standing.scrap, "status": standing.status}
-    after = {
-        "good_quantity": standing.good - made,
-        "scrap_quantity": standing.scrap - report.scrap,
-        "status": "started",
-    }
-    audit.note("production.work_order", standing.id, before, after)

@@ -16,7 +16,7 @@ from lianzao.foundation.entity import query
 from lianzao.foundation.transfer import import_file
 from lianzao.inventory import commands as inventory
 from lianzao.inventory import queries
-from lianzao.inventory.models import Lot, Move, PendingMove, PickTask
+from lianzao.inventory.models import Balance, Lot, Move, PendingMove, PickTask
 from lianzao.values.errors import Conflict, Invalid, NotFound, RuleBroken
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7, uuid7_time
@@ -333,4 +333,22 @@ def test_history_comes_in_by_file_under_the_same_rules(floor: Floor) -> None:
     refused = import_file(floor.by, kind="inventory.past_move", data=wrong.encode(), filename="o.csv", dry_run=False)
     assert (refused.errors[0].code, refused.errors[0].row) == ("quantity_not_in_steps", 2)
     assert Move.objects.count() == 3
+    floor.prove()
+
+
+def test_the_books_are_kept_in_order(floor: Floor) -> None:
+    lot = floor.lot(floor.steel, "S1")
+    floor.receive(floor.steel, "5", floor.store, lot)
+    inventory.move_stock(floor.by, item=floor.steel, quantity=D(5), source=floor.store, target=floor.line, lot=lot)
+    cause = Ref("sales.quote", uuid7())
+    soon = NOW + timedelta(minutes=1)
+    inventory.reserve_stock(
+        floor.by, item=floor.steel, location=floor.line, quantity=D(1), cause=cause, lot=lot, expires_at=soon
+    )
+    clock.advance(timedelta(hours=1))
+    kept = inventory.keep_books(floor.by)
+    assert (kept.expired, kept.covered, kept.dropped) == (1, 0, 1)
+    assert Balance.objects.count() == 1
+    inventory.move_stock(floor.by, item=floor.steel, quantity=D(2), source=floor.line, target=floor.store, lot=lot)
+    assert floor.at(floor.steel, floor.store, lot) == 2
     floor.prove()

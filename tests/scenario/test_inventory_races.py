@@ -134,6 +134,24 @@ def test_two_reversals_of_one_paper_take_it_back_once(floor: Floor) -> None:
     floor.prove()
 
 
+def test_two_terminals_report_the_last_pieces_of_one_order(floor: Floor) -> None:
+    floor.engineer()
+    floor.receive(floor.steel, "50", floor.line, floor.lot(floor.steel, "S1"))
+    floor.receive(floor.screw, "100", floor.line)
+    order = floor.order(floor.body, "10")
+    operation = floor.operation(order)
+
+    def report() -> object:
+        return run(floor.by, "production.report_operation", {"operation": operation.id, "good": "6"})
+
+    found = together(report, report)
+    (refused,) = [each for each in found if isinstance(each, Exception)]
+    assert isinstance(refused, RuleBroken) and refused.code == "more_than_ordered", refused
+    order.refresh_from_db()
+    assert order.good_quantity == 6 and floor.at(floor.screw, floor.line) == 76
+    floor.prove()
+
+
 class Ledger(RuleBasedStateMachine):
     """Moves, reversals, reservations and counts in any order, beside a model of plain dictionaries."""
 
