@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from lianzao.foundation.http import routes
+from lianzao.access.queries import actor_of
+from lianzao.foundation import http
+from project import pages
 
-urlpatterns = routes()
+http.identify_by(actor_of)
+
+urlpatterns = [*http.routes(), *pages.routes()]

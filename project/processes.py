@@ -1,0 +1,418 @@
+"""What runs behind the front, one kind to a process: `python -m project.processes web|live|work|plan|front|simulate|…`.
+
+`work` and `plan` take deliveries until told to stop. They wake at a NOTIFY and look once a second anyway, live through
+a lost database, and at SIGTERM finish the delivery in hand. Any number of each may run: `plan` holds a lease for each
+site, so that a site has one planner, whose state may stay in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from project import lifeline
+
+log = logging.getLogger("lianzao.processes")
+
+POLL_S = 1.0
+CONTENDED_S = 0.2  # something is overdue but another process has it in hand
+LONGEST_PAUSE_S = 10.0
+SITES_S = 5.0
+DONE_KEPT_DAYS = 7
+KEEP_HOUSE_S = 3600.0
+#: What is asked of connections by all web processes together; PostgreSQL's own limit is 200 in the embedded cluster.
+WEB_CONNECTIONS = 150
+
+
+class Stopping:
+    """Whether we were told to stop (SIGTERM, SIGINT). Waiting ends at once when we are."""
+
+    def __init__(self) -> None:
+        self.told = False
+        self._read, self._write = socket.socketpair()
+        for end in (self._read, self._write):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._tell)
+
+    def _tell(self, *_: object) -> None:
+        self.told = True
+
+    def wait(self, seconds: float, also: psycopg.Connection[Any] | None = None) -> None:
+        """Wait, at most so long, until we are told to stop or `also` has something to say."""
+        if self.told:
+            return
+        watched = [self._read] if also is None else [self._read, also]
+        select.select(watched, [], [], max(0.0, seconds))
+
+
+def django_is_set_up() -> None:
+    """Open the house."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    django.setup()
+
+
+@contextlib.contextmanager
+def bell() -> Iterator[psycopg.Connection[Any]]:
+    """A connection of our own that hears the wake-up."""
+    from lianzao.foundation import wake
+
+    with psycopg.connect(**wake.parameters(), autocommit=True) as connection:
+        connection.execute(f"LISTEN {wake.CHANNEL}")
+        yield connection
+
+
+def carry_on(
+    queues: Sequence[str],
+    stopping: Stopping,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    chores: Callable[[], None] = lambda: None,
+    lease: Lease | None = None,
+) -> None:
+    """Take deliveries of these queues until told to stop; come back when the database does."""
+    from django.db import Error, connections
+
+    pause = CONTENDED_S
+    while not stopping.told:
+        try:
+            with bell() as heard:
+                while not stopping.told:
+                    wait = take_all(queues, stopping, lease)
+                    chores()
+                    ready()
+                    pause = CONTENDED_S
+                    connections.close_all()
+                    stopping.wait(wait, heard)
+                    for _ in heard.notifies(timeout=0):
+                        pass
+        except (Error, psycopg.Error) as error:
+            log.warning("lost the database, again in %.1f s: %s", pause, str(error).strip())
+            connections.close_all()
+            if lease is not None:
+                lease.drop()
+            stopping.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+    if lease is not None:
+        lease.drop()
+    connections.close_all()
+
+
+def take_all(queues: Sequence[str], stopping: Stopping, lease: Lease | None = None) -> float:
+    """Carry out all that is due; gives how many seconds nothing will be."""
+    from lianzao.foundation import outbox
+
+    while not stopping.told:
+        sites: Collection[UUID] | None = None if lease is None else lease.sites()
+        if outbox.work_once(queues, 1, sites):
+            continue
+        due = outbox.next_due(queues, sites)
+        if due is None:
+            return POLL_S
+        return min(POLL_S, due) if due > 0 else CONTENDED_S
+    return 0.0
+
+
+# -- the planner's leases ---------------------------------------------------------------------------------------------
+
+TRY_LEASE = "SELECT pg_try_advisory_lock(hashtext('lianzao.plan'), hashtext(current_schema() || %s))"
+END_LEASE = "SELECT pg_advisory_unlock(hashtext('lianzao.plan'), hashtext(current_schema() || %s))"
+
+
+class Lease:
+    """The sites this process plans for. A lease is an advisory lock of a connection held for nothing else.
+
+    If the connection breaks, PostgreSQL gives the sites to whoever asks next, and we forget what we had of them.
+    New sites are asked for one at each look, so that planners started together share them.
+    """
+
+    def __init__(self) -> None:
+        self._held: set[UUID] = set()
+        self._known: list[UUID] = []
+        self._look_at = 0.0
+        self._asking = False
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def sites(self) -> Collection[UUID]:
+        """The sites held now. Raises psycopg.Error when the connection that holds them is lost."""
+        from lianzao.foundation import wake
+
+        if self._connection is None:
+            self._connection = psycopg.connect(**wake.parameters(), autocommit=True)
+        if time.monotonic() >= self._look_at:
+            self._look_at, self._asking = time.monotonic() + SITES_S, True
+            self._connection.execute("SELECT 1")
+            self._known = self._all_sites()
+            for site in self._held - set(self._known):
+                self._connection.execute(END_LEASE, [str(site)])
+                self._forget(site)
+        if self._asking:
+            self._asking = self._gain(self._connection)
+        return self._held
+
+    def _gain(self, connection: psycopg.Connection[Any]) -> bool:
+        for site in self._known:
+            if site in self._held:
+                continue
+            row = connection.execute(TRY_LEASE, [str(site)]).fetchone()
+            if row is not None and row[0]:
+                self._held.add(site)
+                log.debug("plans for site %s", site)
+                return True
+        return False
+
+    @staticmethod
+    def _all_sites() -> list[UUID]:
+        from lianzao.access.queries import site_ids
+        from lianzao.foundation.outbox import NO_SITE
+
+        return [*site_ids(), NO_SITE]
+
+    def _forget(self, site: UUID) -> None:
+        self._held.discard(site)
+        resident = module("lianzao.planning.resident")
+        if resident is not None:
+            resident.release(site)
+
+    def drop(self) -> None:
+        """Give all sites up, and what is in memory of them."""
+        for site in list(self._held):
+            self._forget(site)
+        self._look_at = 0.0
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def module(name: str) -> ModuleType | None:
+    """A module by name if there is one."""
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return importlib.import_module(name) if found is not None else None
+
+
+# -- the keeper -------------------------------------------------------------------------------------------------------
+
+SWEEP_DELIVERIES = """
+DELETE FROM foundation_delivery WHERE id IN (
+    SELECT id FROM foundation_delivery
+    WHERE status = 'done' AND made_at < clock_timestamp() - make_interval(days => %s) LIMIT 5000)
+"""
+
+
+def keep_house() -> dict[str, int]:
+    """The chores of an hour: partitions to come, old done deliveries, ended sessions. Gives what was done, by name.
+
+    Harmless when several processes do it at once.
+    """
+    from django.db import connection
+
+    from lianzao.access import sessions
+    from lianzao.foundation import partitions
+
+    swept = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(SWEEP_DELIVERIES, [DONE_KEPT_DAYS])
+            swept += cursor.rowcount
+            if cursor.rowcount < 5000:
+                break
+    return {"partitions": partitions.ensure(), "deliveries": swept, "sessions": sessions.sweep()}
+
+
+class Keeper:
+    """Keeps house when its time has come; what fails is told and tried again at the next hour."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        from django.db import Error, connections
+
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + KEEP_HOUSE_S
+        try:
+            done = {name: count for name, count in keep_house().items() if count}
+        except Error as error:
+            log.error("the house could not be kept: %s", str(error).strip())
+            connections.close_all()
+            return
+        if done:
+            log.info("kept house: %s", ", ".join(f"{count} {name}" for name, count in done.items()))
+
+
+# -- the kinds of process ---------------------------------------------------------------------------------------------
+
+
+class Ready:
+    """Tells the supervisor, once, that this process does its work."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def __call__(self) -> None:
+        if self._descriptor is not None:
+            os.write(self._descriptor, b"ready\n")
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def work(given: argparse.Namespace) -> None:
+    """Carry out deliveries, and keep house."""
+    stopping = Stopping()
+    django_is_set_up()
+    carry_on(("work",), stopping, ready=Ready(given.ready), chores=Keeper())
+
+
+def plan(given: argparse.Namespace) -> None:
+    """Carry out what needs the planner."""
+    stopping = Stopping()
+    django_is_set_up()
+    carry_on(("plan",), stopping, ready=Ready(given.ready), lease=Lease())
+
+
+def web(given: argparse.Namespace) -> None:
+    """Pages and API: granian with worker processes that share one socket."""
+    threads = max(2, min(16, WEB_CONNECTIONS // given.workers))
+    _granian(given.socket, "project.wsgi:application", "wsgi", given.workers, blocking_threads=threads)
+
+
+def live(given: argparse.Namespace) -> None:
+    """The live line."""
+    _granian(given.socket, "project.asgi:application", "asgi", 1)
+
+
+def _granian(path: str, target: str, interface: str, workers: int, **more: Any) -> None:
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    os.environ.update(lifeline.environment())  # its own worker processes shall not outlive it either
+    place = Path(path)
+    place.unlink(missing_ok=True)
+    Server(
+        target,
+        uds=place,
+        uds_permissions=0o600,
+        interface=Interfaces(interface),
+        workers=workers,
+        backpressure=4096 if interface == "asgi" else None,
+        websockets=False,
+        workers_kill_timeout=5,
+        respawn_failed_workers=True,
+        log_level=LogLevels.error,
+        **more,
+    ).serve()
+
+
+def front(given: argparse.Namespace) -> None:
+    """The one origin, on sockets the supervisor opened."""
+    from project.front import Front, Upstream
+
+    async def serve() -> None:
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        made = Front(Upstream("web", given.web), {b"/live": Upstream("live", given.live)})
+        await made.start([socket.socket(fileno=number) for number in given.listen])
+        Ready(given.ready)()
+        await stopped.wait()
+        await made.stop()
+
+    asyncio.run(serve())
+
+
+def simulate(given: argparse.Namespace) -> None:
+    """The life of the demo plant."""
+    stopping = Stopping()
+    django_is_set_up()
+    simulator = importlib.import_module("demo.simulator")
+    Ready(given.ready)()
+    simulator.run(speed=given.speed, stopping=lambda: stopping.told)
+
+
+def ground(given: argparse.Namespace) -> None:
+    """Stop the embedded PostgreSQL when the supervisor is gone, however it went: its end of our input then closes."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    Ready(given.ready)()
+    told = sys.stdin.readline()
+    if told.strip() == "stopped":
+        return
+    from project import config, postgres
+
+    time.sleep(given.grace)  # let those that are ending say their last words to the database
+    cluster = postgres.cluster_of(config.load())
+    with serving(config.load().data, "ground") as alone:
+        if alone:
+            cluster.stop()
+
+
+@contextlib.contextmanager
+def serving(data: Path, role: str) -> Iterator[bool]:
+    """Hold the data folder for one supervisor; false when another has it (who, says the file `serving.lock`)."""
+    import fcntl
+
+    data.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(data / "serving.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{role} {os.getpid()}\n".encode())
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+KINDS = {each.__name__: each for each in (web, live, work, plan, front, simulate, ground)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one kind of process. The supervisor calls this; so may other supervisors (systemd, containers)."""
+    parser = argparse.ArgumentParser(prog="python -m project.processes", description=main.__doc__)
+    parser.add_argument("kind", choices=sorted(KINDS))
+    parser.add_argument("--socket", help="Unix socket to listen on (web, live)")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes (web)")
+    parser.add_argument("--listen", type=int, nargs="*", default=[], help="open sockets to take over (front)")
+    parser.add_argument("--web", help="Unix socket of the web (front)")
+    parser.add_argument("--live", help="Unix socket of the live line (front)")
+    parser.add_argument("--speed", type=float, default=1.0, help="plant seconds in a real one (simulate)")
+    parser.add_argument("--grace", type=float, default=2.0, help="seconds to wait for the others (ground)")
+    parser.add_argument("--ready", type=int, help="descriptor to tell on that we are ready")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if given.kind != "ground":
+        lifeline.hold()
+    KINDS[given.kind](given)
+
+
+if __name__ == "__main__":
+    main()

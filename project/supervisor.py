@@ -1,0 +1,342 @@
+"""`lianzao serve`: starts the database and all processes behind one address, starts again what dies, stops in order.
+
+The supervisor itself imports neither Django nor the house: it stays small and has little that can fail. Its children
+lead sessions of their own, so that Ctrl-C reaches only the supervisor; they end when it is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from project import lifeline, migrating, postgres
+from project.config import ROOT, Config
+from project.postgres import GroundError
+from project.processes import Stopping, serving
+
+READY_S = 90.0
+FIRST_PAUSE_S = 0.3
+LONGEST_PAUSE_S = 30.0
+WELL_AFTER_S = 20.0  # who has run so long begins with a short pause again
+LOCK_S = 8.0
+LOOK_S = 0.2
+TRIES_BEFORE_READY = 3
+LONGEST_SOCKET = 100
+
+
+@dataclass
+class Child:
+    """One process: how to start it, how to see that it is ready, how long it may take to end."""
+
+    name: str
+    arguments: list[str]
+    sockets: tuple[int, ...] = ()
+    probe: tuple[str, str] | None = None  # a Unix socket, and the path that answers 200 when ready
+    patience_s: float = 10.0
+    process: subprocess.Popen[bytes] | None = None
+    ready: bool = False
+    started_at: float = 0.0
+    start_at: float = 0.0
+    deaths: int = 0
+    pipe: int | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self.process.pid if self.process is not None else None
+
+
+@dataclass
+class Plan:
+    """What to run: how many of each, and the demo's simulator if it shall run (plant seconds in a real one)."""
+
+    web_workers: int
+    work: int = 1
+    plan: int = 1
+    speed: float | None = None
+    first: Callable[[dict[str, str]], None] | None = None  # once the database stands, before the processes start
+    told: Callable[[], list[str]] = field(default=list)  # more lines to print when all is ready
+
+
+class Supervisor:
+    """Runs everything of one data folder until it is told to stop."""
+
+    def __init__(self, config: Config, plan: Plan, say: Callable[[str], None] = print) -> None:
+        self.config = config
+        self.plan = plan
+        self.say = say
+        self.children: list[Child] = []
+        self.stopping = Stopping()
+        signal.signal(signal.SIGHUP, self.stopping._tell)
+
+    def run(self) -> None:
+        """Start, watch, stop. Raises GroundError when it cannot start."""
+        with alone(self.config), opened(self.config.host, self.config.port) as sockets:
+            cluster = None
+            keeper = None
+            try:
+                began = time.monotonic()
+                if self.config.embedded:
+                    keeper = self._start_keeper()
+                    self.say("starting the database …" if self._is_kept() else "making the database …")
+                cluster = postgres.start_embedded(self.config)
+                migrating.bring_up_to_date(self.config, self.say)
+                environ = self.environment()
+                if self.plan.first is not None:
+                    self.plan.first(environ)
+                with run_folder(self.config) as folder:
+                    self._watch(environ, folder, sockets, began)
+            finally:
+                if cluster is not None:
+                    cluster.stop()
+                if keeper is not None:
+                    keeper.communicate(b"stopped\n")
+
+    def environment(self) -> dict[str, str]:
+        """What the children are told."""
+        return {
+            **os.environ,
+            **lifeline.environment(),
+            "LIANZAO_DATABASE_URL": postgres.application_url(self.config),
+            "LIANZAO_SECRET_KEY": self.config.kept_secret_key(),
+            "LIANZAO_DATA": str(self.config.data),
+            "LIANZAO_HOST": self.config.host,
+            "LIANZAO_PORT": str(self.config.port),
+            "DJANGO_SETTINGS_MODULE": "project.settings",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def _is_kept(self) -> bool:
+        return (postgres.cluster_of(self.config).data / "PG_VERSION").is_file()
+
+    # -- watching -----------------------------------------------------------------------------------------------------
+
+    def _watch(self, environ: dict[str, str], folder: Path, sockets: Sequence[socket.socket], began: float) -> None:
+        self.children = self._planned(folder, tuple(each.fileno() for each in sockets))
+        told = False
+        try:
+            while not self.stopping.told:
+                for child in self.children:
+                    self._look_after(child, environ, told)
+                if not told and all(child.ready for child in self.children):
+                    told = True
+                    self._announce(time.monotonic() - began)
+                elif not told and time.monotonic() - began > READY_S:
+                    late = ", ".join(child.name for child in self.children if not child.ready)
+                    raise GroundError(f"Not ready after {READY_S:.0f} s: {late}. What it said stands above")
+                self.stopping.wait(LOOK_S)
+        finally:
+            self._stop_children()
+
+    def _planned(self, folder: Path, listen: tuple[int, ...]) -> list[Child]:
+        web, live = str(folder / "web.sock"), str(folder / "live.sock")
+        workers = str(self.plan.web_workers)
+        listening = [str(number) for number in listen]
+        front = Child("front", ["front", "--web", web, "--live", live, "--listen", *listening], listen, patience_s=8)
+        return [
+            Child("web", ["web", "--socket", web, "--workers", workers], probe=(web, "/healthz")),
+            Child("live", ["live", "--socket", live], probe=(live, "/live/ready"), patience_s=7),
+            *(Child(f"work {number + 1}", ["work"]) for number in range(self.plan.work)),
+            *(Child(f"plan {number + 1}", ["plan"]) for number in range(self.plan.plan)),
+            front,
+            *([] if self.plan.speed is None else [Child("simulator", ["simulate", "--speed", str(self.plan.speed)])]),
+        ]
+
+    def _look_after(self, child: Child, environ: dict[str, str], told: bool) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.start_at:
+                self._start(child, environ)
+            return
+        code = child.process.poll()
+        if code is None:
+            if not child.ready:
+                child.ready = self._is_ready(child)
+            return
+        self._forget(child)
+        child.deaths = 1 if now - child.started_at > WELL_AFTER_S else child.deaths + 1
+        if not told and child.deaths >= TRIES_BEFORE_READY:
+            raise GroundError(f"{child.name} does not start ({_how(code)}). What it said stands above")
+        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (child.deaths - 1))
+        child.start_at = now + pause
+        self.say(f"{child.name} ended ({_how(code)}); it starts again in {pause:.1f} s")
+
+    def _start(self, child: Child, environ: dict[str, str]) -> None:
+        order = [sys.executable, "-m", "project.processes", *child.arguments]
+        given = list(child.sockets)
+        writing = None
+        if child.probe is None:
+            child.pipe, writing = os.pipe()
+            os.set_blocking(child.pipe, False)
+            order += ["--ready", str(writing)]
+            given.append(writing)
+        try:
+            child.process = subprocess.Popen(
+                order, env=environ, pass_fds=given, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        finally:
+            if writing is not None:
+                os.close(writing)
+        child.started_at = time.monotonic()
+
+    @staticmethod
+    def _is_ready(child: Child) -> bool:
+        if child.probe is not None:
+            return answers(*child.probe)
+        assert child.pipe is not None
+        try:
+            said = os.read(child.pipe, 100)
+        except BlockingIOError:
+            return False
+        if said:
+            os.close(child.pipe)
+            child.pipe = None
+        return bool(said)
+
+    @staticmethod
+    def _forget(child: Child) -> None:
+        if child.process is not None:
+            _kill_group(child.process.pid)  # what it left behind of its own workers
+        child.process = None
+        child.ready = False
+        if child.pipe is not None:
+            os.close(child.pipe)
+            child.pipe = None
+
+    def _announce(self, seconds: float) -> None:
+        host = self.config.host if self.config.host not in ("0.0.0.0", "::") else "127.0.0.1"
+        shown = f"[{host}]" if ":" in host else host
+        self.say(f"ready in {seconds:.1f} s: http://{shown}:{self.config.port}/   (Ctrl-C stops)")
+        for line in self.plan.told():
+            self.say(line)
+
+    # -- stopping -----------------------------------------------------------------------------------------------------
+
+    def _stop_children(self) -> None:
+        """First who brings work in, then who answers, then who carries out; each may end what it has in hand."""
+        order = {"simulator": 0, "front": 0, "web": 1, "live": 1}
+        for step in (0, 1, 2):
+            group = [child for child in self.children if order.get(child.name, 2) == step]
+            for child in group:
+                if child.process is not None and child.process.poll() is None:
+                    child.process.terminate()
+            for child in group:
+                if child.process is not None:
+                    self._wait_for(child)
+                    self._forget(child)
+
+    def _wait_for(self, child: Child) -> None:
+        assert child.process is not None
+        try:
+            child.process.wait(child.patience_s)
+        except subprocess.TimeoutExpired:
+            self.say(f"{child.name} did not end within {child.patience_s:.0f} s and is killed")
+            _kill_group(child.process.pid)
+            child.process.wait()
+
+    def _start_keeper(self) -> subprocess.Popen[bytes]:
+        """Who stops the database if we are killed hard."""
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "LIANZAO_DATA": str(self.config.data)}
+        order = [sys.executable, "-m", "project.processes", "ground"]
+        return subprocess.Popen(order, env=environ, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _how(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def answers(path: str, target: str) -> bool:
+    """Whether a process answers 200 on its Unix socket."""
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.settimeout(2)
+            made.connect(path)
+            made.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            return made.recv(64).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def alone(config: Config) -> Iterator[None]:
+    """Be the only supervisor of the data folder. Raises GroundError naming the other."""
+    until = time.monotonic() + LOCK_S
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GroundError(f"{config.data} cannot be made ({error.strerror}): choose another LIANZAO_DATA") from error
+    while True:
+        with serving(config.data, "serve") as ours:
+            if ours:
+                yield
+                return
+        holder = (config.data / "serving.lock").read_text(encoding="ascii", errors="replace").split()
+        if holder[:1] == ["serve"] or time.monotonic() > until:
+            who = f" (process {holder[1]})" if len(holder) > 1 else ""
+            raise GroundError(
+                f"Lianzao runs in {config.data} already{who}: use it, stop it, or choose another LIANZAO_DATA"
+            )
+        time.sleep(0.2)  # another command, or the one who clears up after a crash, is done in a moment
+
+
+@contextlib.contextmanager
+def opened(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """The sockets of the address, bound before anything else starts. Raises GroundError when it is taken."""
+    made: list[socket.socket] = []
+    try:
+        try:
+            for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+                made.append(socket.socket(family, kind, protocol))
+                _listen(made[-1], family, address)
+        except OSError as error:
+            raise GroundError(_why_not(host, port, error)) from error
+        yield made
+    finally:
+        for each in made:
+            each.close()
+
+
+def _listen(made: socket.socket, family: int, address: tuple[object, ...]) -> None:
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    made.bind(address)
+    made.listen(1024)
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host} is used by another program: stop it, or choose another port (--port {port + 1})"
+    if error.errno == errno.EACCES:
+        return f"Only root may listen on port {port}: choose one from 1024 on (--port 8000)"
+    return f"Lianzao cannot listen on {host}, port {port} ({error.strerror}): choose another --host or --port"
+
+
+@contextlib.contextmanager
+def run_folder(config: Config) -> Iterator[Path]:
+    """A folder only we may enter, for the processes' sockets; its path is short enough for them."""
+    place = config.data / "run"
+    if len(os.fsencode(place)) > LONGEST_SOCKET - len("/live.sock"):
+        with tempfile.TemporaryDirectory(prefix="lianzao-") as short:
+            yield Path(short)
+        return
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.chmod(0o700)
+    yield place
+    for name in ("web.sock", "live.sock"):
+        (place / name).unlink(missing_ok=True)

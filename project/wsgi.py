@@ -1,0 +1,41 @@
+"""The web process's application: Django behind the front."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.core.wsgi import get_wsgi_application
+
+from project import lifeline
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+lifeline.hold()
+_django = get_wsgi_application()
+
+#: Django reads only as many bytes as Content-Length says, so a chunked body is read whole first; files come with one.
+CHUNKED_LIMIT = 10 * 1024 * 1024
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """One request."""
+    if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked" and not environ.get("CONTENT_LENGTH"):
+        body = environ["wsgi.input"].read(CHUNKED_LIMIT + 1)
+        if len(body) > CHUNKED_LIMIT:
+            start_response("411 Length Required", [("Content-Type", "text/plain; charset=utf-8")])
+            return ["请求须带 Content-Length。 Send a Content-Length.\n".encode()]
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["wsgi.input"] = io.BytesIO(body)
+    return _django(environ, start_response)
+
+
+def warm_up() -> None:
+    """Build all routes before the first caller waits for them."""
+    from django.urls import get_resolver
+
+    get_resolver().url_patterns  # noqa: B018
+
+
+warm_up()
