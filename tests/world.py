@@ -1,4 +1,4 @@
-"""A small plant for stories: pumps from bodies from steel, two suppliers, two customers, four work centers, people by role.
+"""A small plant for stories: pumps from bodies from steel, two suppliers, two customers, four work centers, people.
 
 It is Monday, 2 March 2026, 08:00 in Shanghai. Everything is made by public commands, as the product's own people would.
 """
@@ -200,7 +200,11 @@ class House:
                 approve=True,
                 operations=[
                     engineering.OperationLine(
-                        sequence=sequence, name=center, work_center=self.center(center), run_minutes=D(run), inspect=inspect
+                        sequence=sequence,
+                        name=center,
+                        work_center=self.center(center),
+                        run_minutes=D(run),
+                        inspect=inspect,
                     )
                     for sequence, center, run, inspect in steps
                 ],
@@ -276,7 +280,14 @@ class House:
         return made
 
     def order(
-        self, customer: str, quantity: str, due: date, *, promised: date | None = None, item: str = "PUMP", priority: int = 50
+        self,
+        customer: str,
+        quantity: str,
+        due: date,
+        *,
+        promised: date | None = None,
+        item: str = "PUMP",
+        priority: int = 50,
     ) -> SalesOrder:
         """A confirmed order."""
         order = sales.enter_order(
@@ -329,7 +340,9 @@ class House:
     def schedule(self, item: str) -> ScheduleLine:
         """The open delivery of an item, the first one."""
         return (
-            ScheduleLine.objects.filter(line__item__code=item).exclude(status__in=("received", "cancelled")).order_by("id")[0]
+            ScheduleLine.objects.filter(line__item__code=item)
+            .exclude(status__in=("received", "cancelled"))
+            .order_by("id")[0]
         )
 
     # -- proof ------------------------------------------------------------------------------------------------------
@@ -371,5 +384,3 @@ def house(fresh_database: str) -> Iterator[House]:
         yield House()
     finally:
         clock.freeze(None)
-
-

@@ -18,7 +18,7 @@ from lianzao.planning import commands as planning
 from lianzao.planning.models import PolicyName
 from lianzao.plant.queries import location_ids
 from lianzao.production import queries as production
-from lianzao.production.events import WorkOrderReleased
+from lianzao.production.events import OperationReported, WorkOrderReleased
 from lianzao.values.reference import Ref
 
 
@@ -26,6 +26,14 @@ from lianzao.values.reference import Ref
 def feed_released(by: Actor, news: Sequence[WorkOrderReleased]) -> None:
     """A work order was released: bring its material to the line."""
     replenish(by, news[0].site_id, orders={each.work_order_id for each in news})
+
+
+@on(OperationReported)
+def feed_made(by: Actor, news: Sequence[OperationReported]) -> None:
+    """Finished parts go on to the line that waits for them."""
+    for each in news:
+        if each.is_last and each.good > 0:
+            replenish(by, each.site_id, items={each.item_id})
 
 
 def replenish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lianzao.equipment.events import MachineStarted, MachineStopped
+from lianzao.equipment.events import MachineStarted, MachineStopped, StopForecastChanged
 from lianzao.flows.late_supply import replan
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.outbox import on
@@ -12,8 +12,8 @@ from lianzao.planning import commands as planning
 from lianzao.production.events import OperationStarted, WorkOrderReleased, WorkOrderRescheduled
 
 
-@on(MachineStopped, MachineStarted, key="site_id")
-def replan_after_stop(by: Actor, news: Sequence[MachineStopped | MachineStarted]) -> None:
+@on(MachineStopped, MachineStarted, StopForecastChanged, key="site_id")
+def replan_after_stop(by: Actor, news: Sequence[MachineStopped | MachineStarted | StopForecastChanged]) -> None:
     """Capacity is gone, or back."""
     replan(by, news)
 

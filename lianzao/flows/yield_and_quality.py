@@ -1,6 +1,7 @@
 """What was made is less, or not good: inspect, hold, plan again if it is short; the count of stock is one of its cases.
 
-OperationReported(inspect) → quality.open_inspection; ScrapReported, LotHeld, StockCounted → request_replan
+OperationReported(inspect) → quality.open_inspection
+ScrapReported, LotHeld, InspectionHeld, StockCounted → request_replan
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from lianzao.production.events import (
     WorkOrderResized,
 )
 from lianzao.quality import commands as quality
+from lianzao.quality.events import InspectionAccepted, InspectionHeld, InspectionRejected
 from lianzao.values.reference import Ref
 
 
@@ -62,9 +64,11 @@ def replan_after_yield(by: Actor, news: Sequence[Event]) -> None:
     replan(by, news)
 
 
-@on(LotHeld, key="site_id")
-def replan_after_hold(by: Actor, news: Sequence[LotHeld]) -> None:
-    """A lot may not be used: what counted on it needs another supply."""
+@on(LotHeld, InspectionHeld, InspectionRejected, InspectionAccepted, key="site_id")
+def replan_after_hold(
+    by: Actor, news: Sequence[LotHeld | InspectionHeld | InspectionRejected | InspectionAccepted]
+) -> None:
+    """A lot may not be used, or waits no more: what counted on it may need another supply."""
     replan(by, [each for each in news if each.site_id is not None])
 
 

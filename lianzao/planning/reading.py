@@ -23,7 +23,8 @@ from lianzao.engine.columns import (
     ReceiptKind,
     SupplyKind,
 )
-from lianzao.planning.snapshot import Snapshot, instant, quantity
+from lianzao.engine.pegging import PegWalk
+from lianzao.planning.snapshot import DAY_S, Snapshot, instant, quantity
 
 FAR = 2**61
 
@@ -252,11 +253,14 @@ REASONS = {
     ReasonKind.BEYOND_HORIZON: "beyond_horizon",
     ReasonKind.PLANNING_FENCE: "planning_fence",
     ReasonKind.SHIPPING: "shipping",
+    ReasonKind.DELIVERED_TOGETHER: "delivered_together",
 }
+#: Told last, however long they take: a lead time was known when the order was planned; what happened since is news.
+LEAD_TIMES = ("purchasing_lead_time", "manufacturing_lead_time", "shipping")
 
 
 def reasons(taken: Snapshot, plan: Plan) -> dict[int, list[dict[str, Any]]]:
-    """Why each late demand is late, the heaviest reason first, with the documents behind it."""
+    """Why each late demand is late, with the documents behind it: what happened first, the heaviest of it foremost."""
     table = plan.reasons
     made: dict[int, list[dict[str, Any]]] = {}
     order = np.lexsort((table.place, table.demand))
@@ -286,7 +290,48 @@ def reasons(taken: Snapshot, plan: Plan) -> dict[int, list[dict[str, Any]]]:
             named = taken.receipts[receipt]
             told |= {"kind": named.kind, "id": str(named.id), "number": named.number}
         made.setdefault(int(table.demand[row]), []).append(told)
+    for each in made.values():
+        each.sort(key=lambda told: told["reason"] in LEAD_TIMES)
+    for demand, told in stops_behind(taken, plan, made).items():
+        made[demand] = told + made[demand]
     return made
+
+
+def stops_behind(taken: Snapshot, plan: Plan, late: dict[int, list[dict[str, Any]]]) -> dict[int, list[dict[str, Any]]]:
+    """For late demands whose supplies stand on a center that is stopped now: the stop, and how long it lasts.
+
+    The engine sees closed hours only; that they are a stop, and not a night, is known here.
+    """
+    if not taken.stopped or not late:
+        return {}
+    table, now = plan.placements, int(taken.problem.now_s)
+    behind: dict[tuple[int, int], set[int]] = {}
+    for row in range(len(table)):
+        window = taken.stopped.get(int(table.centre[row]))
+        if window is not None and int(table.end_s[row]) > now and int(table.start_s[row]) - DAY_S < window[1]:
+            behind.setdefault((int(table.supply_kind[row]), int(table.supply[row])), set()).add(int(table.centre[row]))
+    walk = PegWalk(plan)
+    made: dict[int, list[dict[str, Any]]] = {}
+    for (kind, supply), centres in behind.items():
+        for end in walk.above(kind, supply):
+            if end.consumer_kind == ConsumerKind.DEMAND and end.consumer in late:
+                made.setdefault(end.consumer, []).extend(told_stop(taken, centre, now) for centre in sorted(centres))
+    return {demand: [each for at, each in enumerate(told) if each not in told[:at]] for demand, told in made.items()}
+
+
+def told_stop(taken: Snapshot, centre: int, now: int) -> dict[str, Any]:
+    """A stop as a reason."""
+    until = taken.stopped[centre][1]
+    return {
+        "reason": "machine_down",
+        "minutes": max(0, until - now) // 60,
+        "quantity": "0",
+        "from_at": _iso(instant(taken.stopped[centre][0])),
+        "until_at": _iso(instant(until)),
+        "work_center_id": str(taken.centre_ids[centre]),
+        "work_center": taken.centre_names[centre][0],
+        "work_center_en": taken.centre_names[centre][1],
+    }
 
 
 def outlooks(taken: Snapshot, plan: Plan) -> list[OutlookRow]:

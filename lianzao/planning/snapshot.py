@@ -94,6 +94,7 @@ class Snapshot:
     demands: list[Named]
     demand_facts: list[dict[str, Any]]
     suppliers: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    stopped: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def micro(quantity: Decimal) -> int:
@@ -161,6 +162,7 @@ def take(site_id: UUID, now: datetime, extra_demand: Mapping[str, Any] | None = 
         demands=demands.named,
         demand_facts=demands.facts,
         suppliers=items.suppliers,
+        stopped=centres.stopped,
     )
 
 
@@ -258,6 +260,7 @@ class _CentreRows:
     open: dict[UUID, Hours]
     ids: list[UUID]
     names: list[tuple[str, str]]
+    stopped: dict[int, tuple[int, int]]
 
 
 def _centres(site_id: UUID, now: datetime) -> tuple[_CentreRows, dict[UUID, int]]:
@@ -276,9 +279,12 @@ def _centres(site_id: UUID, now: datetime) -> tuple[_CentreRows, dict[UUID, int]
     machines: list[int] = []
     centre, start, end = [], [], []  # type: ignore[var-annotated]
     known: dict[UUID, Hours] = {}
+    standing_still: dict[int, tuple[int, int]] = {}
     for id, capacity, count in zip(ids, columns["capacity"], columns["machines"], strict=True):
         places = max(int(capacity or 0), 1)
         stopped = down.get(id, [])
+        if stopped:
+            standing_still[place[id]] = (min(first for first, _ in stopped), max(last for _, last in stopped))
         standing = min(len(stopped), places) if not count else min(len(stopped) * places // max(int(count), 1), places)
         closed: list[tuple[int, int]] = []
         if standing >= places and stopped:
@@ -295,7 +301,7 @@ def _centres(site_id: UUID, now: datetime) -> tuple[_CentreRows, dict[UUID, int]
     table = WorkCentres.of(machines=machines)
     hours = CentreHours.of(centre=centre, start_s=start, end_s=end)
     names = list(zip(columns["name"], columns["name_en"], strict=True))
-    return _CentreRows(table, hours, known, ids, names), place
+    return _CentreRows(table, hours, known, ids, names, standing_still), place
 
 
 def cut(open_hours: Sequence[tuple[int, int]], closed: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
