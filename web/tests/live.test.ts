@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { streamReader, type Message } from "@/live/sse";
 import { LiveStream, parseNews, Seen, type News } from "@/live/stream";
 import { freshness, TopicTable } from "@/live/topics";
-import { Wishes } from "@/live/transport";
+import { Hub, Wishes, type Signal } from "@/live/transport";
 
 describe("stream reader", () => {
   test("reads messages cut anywhere, and takes comments as signs of life", () => {
@@ -122,4 +122,34 @@ test("tabs that fell silent lose their wishes", () => {
 
 test("freshness turns amber after 15 s and grey after 60 s", () => {
   expect([null, 100_000, 84_999, 39_999].map((beat) => freshness(beat, 100_000))).toEqual(["off", "live", "late", "lost"]);
+});
+
+test("the hub keeps one line for the topics of all tabs, tells joiners its freshness, and closes when the last leaves", async () => {
+  vi.useFakeTimers();
+  const asked: string[] = [];
+  let open = 0;
+  vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+    asked.push(decodeURIComponent(url));
+    open += 1;
+    init.signal?.addEventListener("abort", () => (open -= 1));
+    return Promise.resolve(new Response(new ReadableStream({ start: (control) => control.enqueue(new TextEncoder().encode(": ping\n\n")) })));
+  });
+  const signals: Signal[] = [];
+  const hub = new Hub((signal) => signals.push(signal));
+  hub.take({ type: "wish", tab: "one", topics: ["a", "b"] });
+  hub.take({ type: "wish", tab: "two", topics: ["b", "c"] });
+  await vi.advanceTimersByTimeAsync(100);
+  const beats = signals.filter((signal) => signal.type === "beat").length;
+  hub.take({ type: "wish", tab: "three", topics: ["a"] });
+  expect(signals.filter((signal) => signal.type === "beat").length).toBe(beats + 1);
+  hub.take({ type: "leave", tab: "two" });
+  await vi.advanceTimersByTimeAsync(100);
+  expect(asked).toEqual(["/live?topics=a,b,c", "/live?topics=a,b"]);
+  expect(open).toBe(1);
+  hub.take({ type: "leave", tab: "one" });
+  hub.take({ type: "leave", tab: "three" });
+  await vi.advanceTimersByTimeAsync(100);
+  expect(open).toBe(0);
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
 });

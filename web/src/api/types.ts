@@ -184,6 +184,8 @@ export interface ImportAnswer {
   unchanged: number;
   /** All errors; `errors` lists the first of them. */
   error_count?: number;
+  /** The mapping used, also when the server guessed it. */
+  mapping?: { fields?: Record<string, { column?: string }> };
   /** Headings that fit no field. */
   ignored?: string[];
   errors: { row: number; field?: string | null; code?: string; detail: string }[];

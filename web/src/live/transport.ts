@@ -60,16 +60,24 @@ export class Hub {
   private readonly wishes = new Wishes();
   private readonly stream: LiveStream;
   private pending: ReturnType<typeof setTimeout> | undefined;
+  private lastBeat = 0;
 
-  constructor(receive: Receive) {
-    this.stream = openStream(receive);
+  constructor(private readonly receive: Receive) {
+    this.stream = openStream((signal) => {
+      if (signal.type === "beat") this.lastBeat = signal.at;
+      receive(signal);
+    });
     setInterval(() => (this.wishes.sweep(Date.now()), this.apply()), 60_000);
   }
 
   take(message: ToHub): void {
     if (message.type === "renew") return this.stream.renew();
-    if (message.type === "wish") this.wishes.set(message.tab, message.topics, Date.now());
-    else this.wishes.drop(message.tab);
+    if (message.type === "leave") this.wishes.drop(message.tab);
+    else {
+      this.wishes.set(message.tab, message.topics, Date.now());
+      // A tab that joins learns at once how fresh the line is.
+      if (this.lastBeat) this.receive({ type: "beat", at: this.lastBeat });
+    }
     this.apply();
   }
 

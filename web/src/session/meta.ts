@@ -24,7 +24,11 @@ export function makes(command: string, entity: string): boolean {
 function told(meta: Meta): Meta {
   const place = (room: string) => (roomOrder.includes(room) ? roomOrder.indexOf(room) : roomOrder.length);
   meta.rooms.sort((a, b) => place(a.name) - place(b.name));
-  for (const command of Object.values(meta.commands)) command.params = command.params.map(withSite);
+  for (const command of Object.values(meta.commands)) {
+    command.params = command.params.map(withSite);
+    // Manuals are written in English: a Chinese screen shows a help only when it is Chinese.
+    if (meta.language !== "en" && command.help && !/[\u4e00-\u9fff]/.test(command.help)) command.help = "";
+  }
   return meta;
 }
 
