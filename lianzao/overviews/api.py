@@ -10,7 +10,7 @@ from ninja import Router
 from lianzao.access.queries import sites_of
 from lianzao.foundation import http
 from lianzao.foundation.actor import Actor
-from lianzao.overviews import floor, home, order_360, shortages, trace
+from lianzao.overviews import buying, floor, home, order_360, shortages, trace
 from lianzao.values.errors import Invalid, NotAllowed, NotFound
 
 router = Router(tags=["overviews"])
@@ -48,6 +48,13 @@ def plan(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """Shortages, proposals, changes, policies and runs."""
     by = own_people(request, "planning.view_shortage")
     return http.answer(shortages.plan_board(by, site_in_use(by, site)))
+
+
+@router.get("/buy", operation_id="buy_board")
+def buy(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Requisitions, orders to send, deliveries to come and whom they hurt, shipments announced."""
+    by = own_people(request, "procurement.view_purchase_order")
+    return http.answer(buying.buy_board(by, site_in_use(by, site)))
 
 
 @router.get("/station/{uuid:work_center_id}", operation_id="station")

@@ -13,7 +13,7 @@ from lianzao.foundation.actor import Actor
 from lianzao.inventory import queries as inventory
 from lianzao.inventory.models import PickTask
 from lianzao.logistics.models import Shipment
-from lianzao.overviews.order_360 import named
+from lianzao.overviews.order_360 import named, named_item
 from lianzao.plant.models import Machine, WorkCenter
 from lianzao.procurement.models import Asn
 from lianzao.production import queries as production
@@ -63,7 +63,7 @@ def kit_states(by: Actor, site_id: UUID, work_order_ids: list[UUID]) -> dict[UUI
     """Per work order its materials: still needed, at the line, free at the site (齐套)."""
     materials = list(
         WorkOrderMaterial.objects.filter(work_order_id__in=set(work_order_ids))
-        .select_related("item")
+        .select_related("item__base_unit")
         .order_by("position")
     )
     if not materials:
@@ -79,7 +79,7 @@ def kit_states(by: Actor, site_id: UUID, work_order_ids: list[UUID]) -> dict[UUI
         made.setdefault(each.work_order_id, []).append(
             {
                 "material_id": each.id,
-                "item": named(by, each.item),
+                "item": named_item(by, each.item),
                 "needed": needed,
                 "issued": each.issued_quantity,
                 "at_line": there,
@@ -114,7 +114,9 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
         .prefetch_related("lines__item__base_unit")
         .order_by("due_on")[:100]
     )
-    inspections = scope.visible(by, Inspection).filter(site_id=site_id, status="open").select_related("item", "lot")
+    inspections = (
+        scope.visible(by, Inspection).filter(site_id=site_id, status="open").select_related("item__base_unit", "lot")
+    )
     return {
         "picks": [
             {
@@ -156,7 +158,7 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
             {
                 "id": each.id,
                 "number": each.number,
-                "item": named(by, each.item),
+                "item": named_item(by, each.item),
                 "lot": None if each.lot is None else each.lot.number,
                 "quantity": each.quantity,
                 "point": each.point,

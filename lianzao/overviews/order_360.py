@@ -34,7 +34,7 @@ def order_360(by: Actor, order_id: UUID) -> dict[str, Any]:
     messages = list(
         scope.visible(by, ActionMessage)
         .filter(demand_id__in=ids, status="open")
-        .select_related("item")
+        .select_related("item__base_unit")
         .order_by("to_at")
     )
     head = lists.record(by, RESOURCES["sales.sales_order"], order.id)
@@ -51,6 +51,11 @@ def order_360(by: Actor, order_id: UUID) -> dict[str, Any]:
 def named(by: Actor, thing: Any) -> dict[str, Any]:
     """A master by id, code and name in the viewer's language."""
     return {"id": thing.id, "code": thing.code, "name": thing.said(by.language)}
+
+
+def named_item(by: Actor, item: Any) -> dict[str, Any]:
+    """An item with the unit its quantities are in. Load it with `base_unit`."""
+    return named(by, item) | {"unit": item.base_unit.code}
 
 
 def told_line(
@@ -211,7 +216,7 @@ def told_message(by: Actor, message: ActionMessage) -> dict[str, Any]:
         "number": message.number,
         "action": message.action,
         "status": message.status,
-        "item": named(by, message.item),
+        "item": named_item(by, message.item),
         "subject_kind": message.subject_kind,
         "subject_id": message.subject_id,
         "subject_number": message.subject_number,

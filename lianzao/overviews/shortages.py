@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from lianzao.foundation import scope
+from lianzao.foundation import scope, words
 from lianzao.foundation.actor import Actor
-from lianzao.overviews.order_360 import named, told_message, told_reasons
+from lianzao.overviews.order_360 import named, named_item, told_message, told_reasons
 from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Policy, Proposal, Shortage
 from lianzao.sales.models import SalesOrderLine
 
@@ -16,7 +16,7 @@ def plan_board(by: Actor, site_id: UUID) -> dict[str, Any]:
     """Late demands, shortages, planned orders, changes, policies and runs of a site, the most urgent first."""
     run = scope.visible(by, PlanRun).filter(site_id=site_id).order_by("-id").first()
     return {
-        "run": None if run is None else told_run(run),
+        "run": None if run is None else told_run(by, run),
         "late": late_demands(by, site_id),
         "shortages": [told_shortage(by, each) for each in _rows(by, Shortage, site_id).order_by("need_at")[:300]],
         "proposals": [
@@ -46,20 +46,31 @@ def plan_board(by: Actor, site_id: UUID) -> dict[str, Any]:
             }
             for each in scope.visible(by, Policy).filter(site_id=site_id).order_by("name")
         ],
-        "runs": [told_run(each) for each in scope.visible(by, PlanRun).filter(site_id=site_id).order_by("-id")[:20]],
+        "runs": [
+            told_run(by, each) for each in scope.visible(by, PlanRun).filter(site_id=site_id).order_by("-id")[:20]
+        ],
     }
 
 
 def _rows(by: Actor, model: Any, site_id: UUID) -> Any:
-    return scope.visible(by, model).filter(site_id=site_id).select_related("item")
+    return scope.visible(by, model).filter(site_id=site_id).select_related("item__base_unit")
 
 
-def told_run(run: PlanRun) -> dict[str, Any]:
+def told_why(by: Actor, why: str) -> str:
+    """Why a run ran: the names of events as people say them, once each; other words as they were given."""
+    told: dict[str, None] = {}
+    for each in why.split(", "):
+        key = "overviews.by_hand" if each == "by hand" else f"event.{each.rpartition('.')[2]}"
+        told[words.say(key, by.language) if words.known(key) else each] = None
+    return ", ".join(told)
+
+
+def told_run(by: Actor, run: PlanRun) -> dict[str, Any]:
     """A run in short, with what it changed."""
     return {
         "id": run.id,
         "number": run.number,
-        "why": run.why,
+        "why": told_why(by, run.why),
         "now_at": run.now_at,
         "made_at": run.created_at,
         "milliseconds": run.milliseconds,
@@ -78,7 +89,7 @@ def late_demands(by: Actor, site_id: UUID) -> list[dict[str, Any]]:
         scope.visible(by, Outlook)
         .filter(site_id=site_id)
         .exclude(late_minutes=0, short_quantity=0)
-        .select_related("item")
+        .select_related("item__base_unit")
         .order_by("-late_minutes")[:200]
     )
     lines = {
@@ -94,7 +105,7 @@ def late_demands(by: Actor, site_id: UUID) -> list[dict[str, Any]]:
             "number": f"{lines[each.demand_id].order.number}/{lines[each.demand_id].sequence}",
             "customer": named(by, lines[each.demand_id].order.customer),
             "priority": lines[each.demand_id].order.priority,
-            "item": named(by, each.item),
+            "item": named_item(by, each.item),
             "quantity": each.quantity,
             "short_quantity": each.short_quantity,
             "promised_on": lines[each.demand_id].promised_on,
@@ -112,7 +123,7 @@ def told_shortage(by: Actor, each: Shortage) -> dict[str, Any]:
     """What is missing, when it is wanted and when it comes, whom it hurts, what covers it."""
     return {
         "id": each.id,
-        "item": named(by, each.item),
+        "item": named_item(by, each.item),
         "quantity": each.quantity,
         "need_at": each.need_at,
         "ready_at": each.ready_at,
@@ -133,7 +144,7 @@ def told_proposal(by: Actor, each: Proposal) -> dict[str, Any]:
         "version": each.version,
         "number": each.number,
         "kind_of_order": each.kind_of_order,
-        "item": named(by, each.item),
+        "item": named_item(by, each.item),
         "quantity": each.quantity,
         "start_at": each.start_at,
         "finish_at": each.finish_at,

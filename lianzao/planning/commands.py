@@ -18,7 +18,7 @@ from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import UNSET, command
 from lianzao.foundation.outbox import publish
 from lianzao.planning import rules, snapshot
-from lianzao.planning.deciding import carry_out_message, carry_out_proposal
+from lianzao.planning.deciding import carry_out_message, carry_out_proposal, said
 from lianzao.planning.events import ProposalDecided, RemedyDecided, ReplanRequested
 from lianzao.planning.models import ActionMessage, PlanRun, Policy, PolicyEntry, PolicyName, Proposal
 from lianzao.planning.publishing import publish_plan
@@ -296,7 +296,7 @@ def try_promise(
         quantity,
         wanted_on,
         possible,
-        read_reasons(taken, plan).get(row, []),
+        [each | {"text": said(each, by.language)} for each in read_reasons(taken, plan).get(row, [])],
         _hurt(taken, plan) if rush else [],
     )
 
