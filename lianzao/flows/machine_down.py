@@ -26,7 +26,7 @@ def note_published(by: Actor, news: Sequence[WorkOrderReleased | WorkOrderResche
 
 
 @on(OperationStarted)
-def note_seen(by: Actor, news: Sequence[OperationStarted]) -> None:
+def note_begun(by: Actor, news: Sequence[OperationStarted]) -> None:
     """The station saw it, at the latest when it began to work."""
     for each in news:
         planning.note_need(by, subject_id=each.work_order_id, instant="seen_at")

@@ -19,7 +19,8 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import OperationalError, connection, models, transaction
+from psycopg import errors as pg
 
 from lianzao.foundation import audit, clock, packing, wake
 from lianzao.foundation.actor import Actor, system_actor
@@ -225,21 +226,25 @@ def work_once(
 ) -> int:
     """Carry out what is due, oldest first, up to `limit` takings. Returns how many were taken.
 
-    With `sites` only news of these sites (NO_SITE: of none): for the planner, which holds a lease for each.
+    With `sites` only news of these sites (NO_SITE: of none): for the planner, which holds a lease for each. The planner
+    alone reads all of it as of one instant (REPEATABLE READ), so that its snapshot of the plant agrees with itself.
     """
     names = subscribers(queues)
+    one_view = tuple(queues) == ("plan",) and not connection.in_atomic_block
     taken = 0
-    while taken < limit and _take_one(names, sites):
+    while taken < limit and _take_one(names, sites, one_view):
         taken += 1
     return taken
 
 
-def _take_one(names: list[str], sites: Collection[UUID] | None = None) -> bool:
+def _take_one(names: list[str], sites: Collection[UUID] | None = None, one_view: bool = False) -> bool:
     ids: list[UUID] = []
     attempts = 0
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
+                if one_view:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 if sites is None:
                     cursor.execute(TAKE, [names])
                 else:
@@ -259,12 +264,20 @@ def _take_one(names: list[str], sites: Collection[UUID] | None = None) -> bool:
             _carry_out(handler, batch)
             with connection.cursor() as cursor:
                 cursor.execute(DONE, [ids])
-    except Exception:
+    except Exception as error:
+        if _collided(error):
+            return True  # somebody else changed the same rows first: taken again at once, which is no failure
         if not ids:
             raise
         log.exception("delivery failed")
         _failed(ids, attempts, traceback.format_exc(limit=-8))
     return True
+
+
+def _collided(error: Exception) -> bool:
+    return isinstance(error, OperationalError) and isinstance(
+        error.__cause__, (pg.SerializationFailure, pg.DeadlockDetected)
+    )
 
 
 def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -> None:

@@ -290,10 +290,10 @@ def reasons(taken: Snapshot, plan: Plan) -> dict[int, list[dict[str, Any]]]:
             named = taken.receipts[receipt]
             told |= {"kind": named.kind, "id": str(named.id), "number": named.number}
         made.setdefault(int(table.demand[row]), []).append(told)
-    for each in made.values():
-        each.sort(key=lambda told: told["reason"] in LEAD_TIMES)
-    for demand, told in stops_behind(taken, plan, made).items():
-        made[demand] = told + made[demand]
+    for chain in made.values():
+        chain.sort(key=lambda each: each["reason"] in LEAD_TIMES)
+    for demand, stops in stops_behind(taken, plan, made).items():
+        made[demand] = stops + made[demand]
     return made
 
 
