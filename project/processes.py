@@ -281,10 +281,18 @@ class Ready:
 
 
 def work(given: argparse.Namespace) -> None:
-    """Carry out deliveries, and keep house."""
+    """Carry out deliveries and what the clock asks for, and keep house."""
     stopping = Stopping()
     django_is_set_up()
-    carry_on(("work",), stopping, ready=Ready(given.ready), chores=Keeper())
+    from lianzao.foundation import jobs
+
+    keeper = Keeper()
+
+    def chores() -> None:
+        keeper()
+        jobs.run_due()
+
+    carry_on(("work", "hooks"), stopping, ready=Ready(given.ready), chores=chores)
 
 
 def plan(given: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 
 from lianzao.access import passwords, rules, sessions
 from lianzao.access.models import Person, Role, Site
+from lianzao.access.roles import SHIPPED
 from lianzao.foundation import packing
 from lianzao.foundation.actor import ALL, Actor
 from lianzao.values.errors import NotFound
@@ -22,8 +23,9 @@ SESSION_COOKIE = "lianzao_session"
 STATION_COOKIE = "lianzao_station"
 
 #: What everybody who logged in may do with what is his own.
-OWN_RIGHTS = frozenset({"access.change_password", "access.set_preferences", "access.set_own_pin"})
-OWN_RIGHTS_AT_STATION = frozenset({"access.set_preferences"})
+OWN_NOTICES = frozenset({"alerts.mark_read", "alerts.mark_all_read"})
+OWN_RIGHTS = OWN_NOTICES | {"access.change_password", "access.set_preferences", "access.set_own_pin"}
+OWN_RIGHTS_AT_STATION = OWN_NOTICES | {"access.set_preferences"}
 
 _WHO = """
 p.id, p.name, p.name_en, p.language, p.partner_id, p.preferred_site_id, coalesce(c.must_change, false),
@@ -195,6 +197,35 @@ def people_with(right: str, site_id: UUID | None = None) -> list[UUID]:
     """
     rows = _rows(sql, [site_id, site_id])
     return sorted({id for id, rights in rows if not rules.missing(rights, [right])})
+
+
+def people_in_roles(codes: Iterable[str], site_id: UUID | None = None) -> list[UUID]:
+    """Our own people who have one of these roles at a site (None: anywhere), or at every site."""
+    sql = """
+    SELECT DISTINCT p.id FROM access_person p
+    JOIN access_assignment a ON a.person_id = p.id JOIN access_role r ON r.id = a.role_id
+    WHERE p.retired_at IS NULL AND r.retired_at IS NULL AND p.partner_id IS NULL AND r.code = ANY(%s::text[])
+      AND (%s::uuid IS NULL OR a.site_id IS NULL OR a.site_id = %s::uuid)
+    ORDER BY p.id
+    """
+    return [row[0] for row in _rows(sql, [list(codes), site_id, site_id])]
+
+
+def people_in_use(person_ids: Iterable[UUID]) -> list[UUID]:
+    """Those of these people who may still log in."""
+    return list(Person.objects.filter(id__in=list(person_ids), retired_at=None).values_list("id", flat=True))
+
+
+def unknown_people(person_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these ids that no person has."""
+    wanted = set(person_ids)
+    return wanted - set(Person.objects.filter(id__in=wanted).values_list("id", flat=True)) if wanted else set()
+
+
+def unknown_roles(codes: Iterable[str]) -> set[str]:
+    """Those of these codes that are no role, neither here nor among those that come with the product."""
+    wanted = set(codes) - {role.code for role in SHIPPED}
+    return wanted - set(Role.objects.filter(code__in=wanted).values_list("code", flat=True)) if wanted else set()
 
 
 def people_of_partner(partner_id: UUID) -> list[UUID]:

@@ -3,8 +3,9 @@
 from lianzao.foundation.audit import Order
 from lianzao.foundation.clock import VirtualClock
 from lianzao.foundation.entity import ExternalId
+from lianzao.foundation.jobs import JobState
 from lianzao.foundation.link import Link
 from lianzao.foundation.numbering import CodeRule
 from lianzao.foundation.outbox import Delivery, EventRow
 
-__all__ = ["CodeRule", "Delivery", "EventRow", "ExternalId", "Link", "Order", "VirtualClock"]
+__all__ = ["CodeRule", "Delivery", "EventRow", "ExternalId", "JobState", "Link", "Order", "VirtualClock"]

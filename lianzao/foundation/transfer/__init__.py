@@ -27,7 +27,7 @@ from lianzao.foundation.transfer.upsert import Counts, Record, RowError, Upsert
 from lianzao.foundation.transfer.writing import export_rows
 from lianzao.values.errors import DomainError, Invalid, NotAllowed, NotFound
 
-__all__ = ["BULK", "ImportResult", "RowError", "bulk", "export_rows", "import_file"]
+__all__ = ["BULK", "ImportResult", "RowError", "bulk", "check_mapping", "export_rows", "import_file"]
 
 #: How many errors a result lists; the number of all is in `error_count`.
 MOST_ERRORS = 500
@@ -91,6 +91,12 @@ def import_file(
             result.created = result.changed = 0
     result.dry_run = dry_run
     return result
+
+
+def check_mapping(by: Actor, kind: str, mapping: Mapping[str, Any]) -> None:
+    """Refuse a mapping that does not fit its kind, before any file is there. Raises as `import_file` would."""
+    job = _Job(by, kind, mapping)
+    mappings.read(mapping, kind, job.fields, job.parts)
 
 
 def _whole(value: Any) -> int:
