@@ -326,6 +326,16 @@ def _checks() -> dict[str, Any]:
     return dict(rebuild.CHECKS)
 
 
+def run_docs(given: argparse.Namespace, config: Config) -> int:
+    """The reference, from what the house declares; needs no database."""
+    from project import docs, processes
+
+    processes.django_is_set_up()
+    made = docs.write()
+    say(f"{len(made)} pages in {docs.FOLDER}")
+    return 0
+
+
 def run_doctor(given: argparse.Namespace, config: Config) -> int:
     """Look at everything."""
     set_now = doctor.settings(dict(os.environ))

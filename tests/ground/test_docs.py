@@ -1,0 +1,159 @@
+"""The written house is true: links lead somewhere, maps name every room, tables and reference are those of the code."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lianzao.foundation import registry
+from project import docs
+from project.config import ROOT, TABLE
+
+BY_HAND = ("README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = [
+    *(ROOT / name for name in BY_HAND),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "demo").glob("*.md")),
+]
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LOCAL = re.compile(r"/(?:home|root|Users|tmp|work)/[\w.]|[A-Z]:\\\\")
+
+
+def said(page: Path) -> str:
+    """A page without its code blocks."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def table_rows(text: str) -> Iterator[list[str]]:
+    """The cells of a page's tables, without heads' rules."""
+    for line in text.splitlines():
+        if line.startswith("|") and not set(line) <= set("|-: "):
+            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", said(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    lost = []
+    for target in LINK.findall(said(page)):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, anchor = target.partition("#")
+        place = (page.parent / path).resolve() if path else page
+        if not place.exists() or (anchor and anchor not in anchors(place)):
+            lost.append(target)
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_names_a_folder_of_somebodys_machine(page: Path) -> None:
+    assert LOCAL.findall(page.read_text(encoding="utf-8")) == []
+
+
+def test_the_map_names_every_room_once() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    part = text.split("## Rooms")[1].split("\n## ")[0]
+    named = [re.sub(r"\[([a-z]+)\]\(.*\)", r"\1", row[0]) for row in table_rows(part)][1:]
+    standing = {path.parent.name for path in (ROOT / "lianzao").glob("*/__init__.py")}
+    assert len(named) == len(set(named))
+    assert standing - set(named) == set()
+
+
+def test_the_floors_are_those_that_are_kept() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(each["layers"] for each in contracts if each["containers"] == ["lianzao"])
+    kept = [set(re.findall(r"\w+", layer)) for layer in layers]
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    part = text.split("## Floors")[1].split("\n## ")[0]
+    told = [set(re.findall(r"`(\w+)`", row[1])) for row in table_rows(part)][1:]
+    assert told == kept
+
+
+def test_pages_in_two_languages_have_the_same_parts() -> None:
+    chinese, english = (said(ROOT / name) for name in ("README.zh-CN.md", "README.md"))
+    for pattern in (r"^#+ ", r"^\d+\. ", r"^\|"):
+        assert len(re.findall(pattern, chinese, re.MULTILINE)) == len(re.findall(pattern, english, re.MULTILINE)), (
+            pattern
+        )
+    links = [
+        {target for target in LINK.findall(text) if not target.startswith("README")} for text in (chinese, english)
+    ]
+    assert links[0] == links[1]
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "use").glob("*.md")), ids=lambda page: page.stem)
+def test_daily_work_names_commands_there_are(page: Path) -> None:
+    registry.load()
+    named = re.findall(r"`([a-z]+\.[a-z_]+)`", said(page))
+    assert page.stem == "README" or len(named) > 1
+    assert sorted(set(named) - set(registry.COMMANDS)) == []
+
+
+def test_decisions_are_all_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    pages = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert LINK.findall(said(folder / "README.md")) == pages
+    for number, name in enumerate(pages, 1):
+        assert name.startswith(f"{number:04}-")
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.startswith(f"# {number:04} ")
+        for part in ("Context", "Decision", "Consequence", "Alternative"):
+            assert f"**{part}.**" in text, (name, part)
+
+
+# -- the reference ----------------------------------------------------------------------------------------------------
+
+
+def test_the_reference_is_the_same_each_time_and_says_everything() -> None:
+    made = docs.pages()
+    assert made == docs.pages()
+    for held in (registry.RESOURCES, registry.COMMANDS, registry.EVENTS):
+        for key in held:
+            room = key.partition(".")[0]
+            if room in registry.rooms():
+                assert re.search(rf"^### {re.escape(key)}( |$)", made[f"{room}.md"], re.MULTILINE), key
+
+
+def test_the_configuration_page_is_the_table() -> None:
+    rows = list(table_rows(docs.pages()["configuration.md"]))[1:]
+    assert [(name.strip("`"), default.strip("`")) for name, default, _ in rows] == [
+        (each.name, each.default) for each in TABLE
+    ]
+
+
+def test_settings_explained_by_hand_are_those_of_the_table() -> None:
+    names = {each.name for each in TABLE}
+    for page in PAGES:
+        if "reference" in page.parts:
+            continue
+        used = set(re.findall(r"\bLIANZAO_(?!TEST_)[A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")))
+        assert used - names == set(), page
+        if page.name == "configure.md":
+            assert names - used == set()
+
+
+def test_the_pages_in_the_repository_are_those_of_the_code() -> None:
+    """The reference is written by the code; after a change of what is declared, `make docs` writes it anew."""
+    made = docs.pages()
+    kept = {path.name: path.read_text(encoding="utf-8") for path in docs.FOLDER.glob("*.md")}
+    stale = sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
+    assert stale == [], "docs/reference is not that of the code: run make docs, and commit it"
+
+
+def test_pages_of_what_is_gone_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "attic.md").write_text("# Attic\n", encoding="utf-8")
+    made = docs.write(tmp_path)
+    assert sorted(tmp_path.glob("*.md")) == sorted(made)
+    assert sum(path.stat().st_size for path in made) < 400_000
