@@ -14,6 +14,7 @@ from lianzao.foundation.command import by_id
 from lianzao.foundation.entity import Entity
 from lianzao.parties import queries as parties
 from lianzao.planning.models import ActionMessage, Proposal
+from lianzao.planning.publishing import remember
 from lianzao.procurement import commands as procurement
 from lianzao.production import commands as production
 from lianzao.sales import commands as sales
@@ -81,6 +82,15 @@ def _reschedule(by: Actor, message: ActionMessage) -> None:
             for each in message.details["operations"]
             if each["operation_id"] is not None
         ],
+    )
+    _remember(by, message, "start", message.details["old_start_at"], message.details["start_at"])
+    _remember(by, message, "finish", message.details["old_finish_at"], message.details["finish_at"])
+
+
+def _remember(by: Actor, message: ActionMessage, what: str, old: str | None, new: str) -> None:
+    before = None if old is None else datetime.fromisoformat(old)
+    remember(
+        message.run, by.now, [(message.subject_kind, message.subject_id, what, before, datetime.fromisoformat(new))]
     )
 
 

@@ -310,6 +310,7 @@ class PublishedDate(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(PlanRun, models.PROTECT, related_name="+")
+    at = models.DateTimeField()
     subject_kind = models.CharField(max_length=60)
     subject_id = models.UUIDField()
     what = models.CharField(max_length=24)

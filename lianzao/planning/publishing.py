@@ -26,7 +26,7 @@ from lianzao.planning.events import (
     RemedyProposed,
     ShortageFound,
 )
-from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Proposal, Shortage
+from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Proposal, PublishedDate, Shortage
 from lianzao.planning.reading import MessageRow, OutlookRow, ProposalRow
 from lianzao.planning.snapshot import Snapshot
 from lianzao.sales import commands as sales
@@ -224,6 +224,7 @@ def _outlooks(by: Actor, taken: Snapshot, rows: list[OutlookRow], change: Change
     """Keep each demand's outlook, tell sales its projected date, and tell the house whose promise breaks or is safe."""
     standing = {each.demand_id: each for each in Outlook.objects.filter(site_id=taken.site_id)}
     projections: list[sales.Projection] = []
+    published: list[tuple[str, UUID, str, datetime | None, datetime | None]] = []
     for row in rows:
         named, facts = taken.demands[row.demand], taken.demand_facts[row.demand]
         outlook = standing.pop(named.id, None)
@@ -238,6 +239,7 @@ def _outlooks(by: Actor, taken: Snapshot, rows: list[OutlookRow], change: Change
         projections.append(sales.Projection(named.id, row.projected_at))
         if not moved:
             continue
+        published.append((named.kind, named.id, "projected", old_at, row.projected_at))
         old_on = None if old_at is None else local_date(old_at, taken.zone)
         new_on = None if row.projected_at is None else local_date(row.projected_at, taken.zone)
         change.lines.append(named.id)
@@ -254,6 +256,7 @@ def _outlooks(by: Actor, taken: Snapshot, rows: list[OutlookRow], change: Change
         _tell_demand(taken, change, row, facts, named, old_on, new_on, first)
     if projections:
         sales.project_lines(by, projections=projections)
+    remember(change.run, taken.now, published)
     gone = [each.id for each in standing.values()]
     if gone:
         entity.execute("DELETE FROM planning_outlook WHERE id = ANY(%s::uuid[])", [gone])
@@ -296,6 +299,14 @@ def _tell_demand(
             return
     if not first and new_on is not None and (old_on is None or new_on < old_on):
         publish(DeliverySooner(*ids, old_on, new_on))
+
+
+def remember(run: PlanRun, at: datetime, rows: list[tuple[str, UUID, str, datetime | None, datetime | None]]) -> None:
+    """Keep what was published when: (kind, id, what, old instant, new instant)."""
+    PublishedDate.objects.bulk_create(
+        PublishedDate(run=run, at=at, subject_kind=kind, subject_id=id, what=what, old_at=old, new_at=new)
+        for kind, id, what, old, new in rows
+    )
 
 
 # -- changes of what is ordered, released or promised -----------------------------------------------------------------

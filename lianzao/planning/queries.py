@@ -128,3 +128,31 @@ def proposal(proposal_id: UUID) -> Proposal | None:
 def message(message_id: UUID) -> ActionMessage | None:
     """A change by id."""
     return ActionMessage.objects.filter(pk=message_id).first()
+
+
+PUBLISHED = """
+SELECT p.at, p.what, p.old_at, p.new_at, r.number, r.why
+FROM planning_published_date p JOIN planning_plan_run r ON r.id = p.run_id
+WHERE p.subject_id = %s ORDER BY p.id
+"""
+
+
+def published_dates(subject_id: UUID) -> list[dict[str, Any]]:
+    """Every date that was published for a document, in order: what we knew when."""
+    names = ("at", "what", "old_at", "new_at", "run", "why")
+    return [dict(zip(names, row, strict=True)) for row in query(PUBLISHED, [subject_id])]
+
+
+ADHERENCE = """
+SELECT w.id, w.number, w.planned_finish_at, w.due_at, w.completed_at,
+       (SELECT count(*) FROM planning_published_date p WHERE p.subject_id = w.id AND p.what = 'finish')
+FROM production_work_order w
+WHERE w.site_id = %s AND w.completed_at >= %s AND w.completed_at < %s
+ORDER BY w.completed_at
+"""
+
+
+def schedule_adherence(site_id: UUID, from_at: datetime, until_at: datetime) -> list[dict[str, Any]]:
+    """Work orders finished in a span: last published finish, due date, what was done, how often it moved."""
+    names = ("work_order_id", "number", "published_finish_at", "due_at", "completed_at", "times_moved")
+    return [dict(zip(names, row, strict=True)) for row in query(ADHERENCE, [site_id, from_at, until_at])]

@@ -16,6 +16,7 @@ from lianzao.logistics import commands as logistics
 from lianzao.logistics.models import Shipment
 from lianzao.planning import commands as planning
 from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Proposal, Shortage
+from lianzao.planning.queries import published_dates
 from lianzao.procurement import commands as procurement
 from lianzao.procurement.models import PurchaseOrder
 from lianzao.production import commands as production
@@ -63,6 +64,9 @@ def test_late_supply_finds_who_is_hurt_and_why_and_the_remedy_reaches_the_custom
     sales.accept_promise(house.by("acme"), promise=offer)
     house.settle()
     assert house.line(order).promised_on == offer.new_on
+    dates = published_dates(house.line(order).id)
+    assert {each["what"] for each in dates} == {"projected"} and dates[0]["old_at"] is None
+    assert dates[-1]["new_at"] == house.line(order).projected_at
     assert not ActionMessage.objects.filter(status="open", action="promise").exists()
     story = house.story(cause)
     assert story[0].startswith("procurement.change_expected → procurement.ArrivalDelayed")
