@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import cache, lru_cache
 from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -85,6 +86,7 @@ class BadCell(Exception):
         self.facts = facts
 
 
+@cache
 def of_model(model: type[Entity], name: str) -> Column:
     """A column of a model."""
     source = next(each for each in model._meta.concrete_fields if name in (each.name, each.attname))
@@ -289,7 +291,12 @@ def _day(column: Column, cell: Cell, how: Reading) -> date:
         return cell
     if isinstance(cell, (int, float)) and not isinstance(cell, bool) and 1 <= cell < 2_958_466:
         return _excel_instant(cell).date()
-    text = as_text(cell)
+    return _day_of(as_text(cell))
+
+
+@lru_cache(maxsize=10_000)
+def _day_of(text: str) -> date:
+    """The day a text says; a file of orders says the same few days a hundred thousand times. Raises BadCell."""
     for form in _DAY_FORMS:
         try:
             return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone

@@ -1,6 +1,7 @@
-"""Many rows with one statement: an array of texts for each column, cast there.
+"""Many rows with one statement: one text for each column that differs, split and cast there.
 
-COPY would be refused on tables with row security, and rows as parameters run into the limit of 65,535.
+COPY would be refused on tables with row security, and rows as parameters run into the limit of 65,535. A column that
+says the same in all rows is sent once; the others are joined by a sign no value has, which is far quicker than arrays.
 """
 
 from __future__ import annotations
@@ -9,33 +10,66 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, models
 
 from lianzao.foundation import audit, packing
 
 
+#: Between values, and for a value that is null: signs no text of ours holds (one that does goes as an array).
+_BETWEEN, _NULL = "\x1f", "\x1e"
+
+
 def insert_rows(model: type[models.Model], fields: Sequence[models.Field[Any, Any]], rows: Sequence[Any]) -> None:
     """Write many new rows."""
+    if not rows:
+        return
     names = ", ".join(f'"{each.column}"' for each in fields)
-    _execute(f'INSERT INTO "{model._meta.db_table}" ({names}) {_selected(fields)}', fields, rows)
+    selected, values = _selected(fields, rows)
+    _execute(f'INSERT INTO "{model._meta.db_table}" ({names}) {selected}', values)
 
 
 def update_rows(model: type[models.Model], fields: Sequence[models.Field[Any, Any]], rows: Sequence[Any]) -> None:
     """Change columns of many rows, found by their id, with one statement."""
+    if not rows:
+        return
     key = model._meta.pk
     assert key is not None
     table = model._meta.db_table
     sets = ", ".join(f'"{each.column}" = given."{each.column}"' for each in fields)
-    every = [key, *fields]
+    selected, values = _selected([key, *fields], rows)
     found = f'"{table}"."{key.column}" = given."{key.column}"'
-    _execute(f'UPDATE "{table}" SET {sets} FROM ({_selected(every)}) given WHERE {found}', every, rows)
+    _execute(f'UPDATE "{table}" SET {sets} FROM ({selected}) given WHERE {found}', values)
 
 
-def _selected(fields: Sequence[models.Field[Any, Any]]) -> str:
-    casts = ", ".join(f'd.c{place}::{_sql_type(each)} AS "{each.column}"' for place, each in enumerate(fields))
-    arrays = ", ".join("%s::text[]" for _ in fields)
-    return f"SELECT {casts} FROM unnest({arrays}) AS d({', '.join(f'c{place}' for place in range(len(fields)))})"
+def _selected(fields: Sequence[models.Field[Any, Any]], rows: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The statement that gives the rows, and its parameters."""
+    casts: list[str] = []
+    sources: list[str] = []
+    once: list[Any] = []
+    many: list[Any] = []
+    for place, field in enumerate(fields):
+        column = [getattr(row, field.attname) for row in rows]
+        first = column[0]
+        if field.primary_key or any(value is not first and value != first for value in column):
+            source, value = _many([_literal_of(field, each) for each in column])
+            sources.append(source)
+            many.append(value)
+            casts.append(f'd.c{len(many)}::{_sql_type(field)} AS "{field.column}"')
+        else:
+            once.append(_literal_of(field, first))
+            casts.append(f'%s::text::{_sql_type(field)} AS "{field.column}"')
+    named = ", ".join(f"c{place + 1}" for place in range(len(many)))
+    return f"SELECT {', '.join(casts)} FROM unnest({', '.join(sources)}) AS d({named})", [*once, *many]
+
+
+def _many(values: list[str | None]) -> tuple[str, Any]:
+    """How the texts of a column are sent: joined, or, if one of them holds our signs, as an array."""
+    joined = _BETWEEN.join([_NULL if value is None else value for value in values])
+    if joined.count(_BETWEEN) == len(values) - 1 and joined.count(_NULL) == values.count(None) and joined:
+        return f"string_to_array(%s::text, '{_BETWEEN}', '{_NULL}')", joined
+    return "%s::text[]", values
 
 
 def _sql_type(field: models.Field[Any, Any]) -> str:
@@ -43,17 +77,18 @@ def _sql_type(field: models.Field[Any, Any]) -> str:
     return "text" if kind.startswith("varchar") else "numeric" if kind.startswith("numeric") else kind
 
 
-def _execute(sql: str, fields: Sequence[models.Field[Any, Any]], rows: Sequence[Any]) -> None:
+def _execute(sql: str, values: Sequence[Any]) -> None:
     audit.must_run()
-    columns = [[_literal_of(each, getattr(row, each.attname)) for row in rows] for each in fields]
     with connection.cursor() as cursor:
-        cursor.execute(sql, columns)
+        cursor.execute(sql, values)
 
 
 def literal(value: Any) -> str | None:
     """A value as PostgreSQL reads it from text."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, UUID):
+        return value.hex
     if isinstance(value, bool):
         return "t" if value else "f"
     if isinstance(value, (datetime, date, time)):
