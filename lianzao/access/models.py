@@ -60,6 +60,7 @@ class Person(Master):
     """Somebody who may log in. `partner_id` makes him a partner's person: he sees that party's own papers only."""
 
     locks = True
+    REFERENCES = {"partner_id": "parties.party"}
 
     assignments: models.Manager[Assignment]
     tokens: models.Manager[Token]

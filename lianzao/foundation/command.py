@@ -218,7 +218,10 @@ def body_model(name: str, parameters: Sequence[Parameter]) -> type[Body]:
 
 @dataclass
 class Command(Generic[P, R]):
-    """A declared command: callable, and everything that follows from its signature."""
+    """A declared command: callable, and everything that follows from its signature.
+
+    `subject` is the kind of the record it is about, `makes` the kind of the new record it answers with.
+    """
 
     room: str
     name: str
@@ -229,6 +232,7 @@ class Command(Generic[P, R]):
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hidden: bool = False
     subject: str | None = None
+    makes: str | None = None
 
     def __post_init__(self) -> None:
         update_wrapper(self, self.function)
@@ -258,6 +262,15 @@ class Command(Generic[P, R]):
             order.steps.append(self.key)
             return self.function(order.by, **self._resolve(order.by, options, join=True))
         return self.carry_out(by, options, order_id=order_id, why=why, cause=cause)
+
+    def ordered(self, order_id: UUID | None = None, *, why: str = "", cause: Ref | None = None) -> Callable[P, R]:
+        """The command as an order with an id, a reason or a cause of its own: `confirm.ordered(tap)(by, order=…)`."""
+
+        def carry_out(*args: P.args, **given: P.kwargs) -> R:
+            by = typing.cast(Actor, args[0])
+            return self.carry_out(by, typing.cast("dict[str, Any]", given), order_id=order_id, why=why, cause=cause)
+
+        return carry_out
 
     def carry_out(
         self,
@@ -514,6 +527,13 @@ def by_id(id: UUID | None) -> Any:
     return id
 
 
+def _made(command: Command[..., Any], returned: Any) -> str | None:
+    """The kind of the record a command makes: the one it returns, if that is not the one it is about."""
+    answer = parameter("return", returned).entity
+    kind = None if answer is None else kind_of(answer)
+    return None if kind == command.subject else kind
+
+
 def register(made: Command[Any, Any]) -> None:
     """Add a command to the registry; a name taken twice is a mistake."""
     if made.key in COMMANDS and COMMANDS[made.key].function is not made.function:
@@ -553,6 +573,7 @@ def command(
         made: Command[..., Any] = Command(
             room, name, right or f"{room}.{name}", function, parameters, manual, dict(when or {}), hidden
         )
+        made.makes = _made(made, hints.get("return"))
         register(made)
         return made
 

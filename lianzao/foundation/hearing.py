@@ -16,6 +16,7 @@ import orjson
 
 from lianzao.foundation import packing, registry
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.events import RecordChanged
 
 #: Who may hear of an event on his portal; never itself sent to a partner.
 PARTNERS = "partner_ids"
@@ -39,8 +40,13 @@ class News:
 
     @property
     def room(self) -> str:
-        """The room that told it."""
-        return self.event.partition(".")[0]
+        """The room it is about: the one that told it, or that of the record which the machinery changed."""
+        return (self.record_kind or self.event).partition(".")[0]
+
+    @property
+    def record_kind(self) -> str | None:
+        """The kind of a record that changed by a generic command."""
+        return str(self.payload["kind"]) if self.event == RecordChanged.wire_name else None
 
 
 def kinds_by_entity() -> dict[str, tuple[str, ...]]:
@@ -53,8 +59,19 @@ def kinds_by_entity() -> dict[str, tuple[str, ...]]:
 
 
 def topics_of(event: str, payload: Mapping[str, Any], kinds: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """`<room>.<Event>`; `xxx:<uuid>` and `kind:<room>.xxx` for every field `xxx_id` and each of `xxx_ids`."""
+    """`<room>.<Event>`; `xxx:<uuid>` and `kind:<room>.xxx` for every field `xxx_id` and each of `xxx_ids`.
+
+    A changed record is told to those who listen to it and to its kind, by whatever name its kind has.
+    """
     topics = {event: None}
+    if event == RecordChanged.wire_name:
+        kind, id = str(payload["kind"]), payload.get("record_id")
+        topics[f"kind:{kind}"] = None
+        if id:
+            topics[f"{kind.partition('.')[2]}:{id}"] = None
+        if payload.get("site_id"):
+            topics[f"site:{payload['site_id']}"] = None
+        return tuple(topics)
     for name, value in payload.items():
         if not value:
             continue
@@ -84,6 +101,10 @@ class Ear:
             return False
         if self.partner is not None and self.partner not in news.partners:
             return False
+        kind = news.record_kind
+        if kind is not None:
+            resource = registry.RESOURCES.get(kind)
+            return resource is not None and self.actor.may(resource.view_right)
         return self.sees_room(news.room)
 
     def sees_room(self, room: str) -> bool:

@@ -338,12 +338,10 @@ def told_step(step: audit.Step, language: str) -> dict[str, Any]:
     return {
         "order_id": step.order_id,
         "command": step.command,
-        "title": words.title(language, step.command),
+        "title": metadata.order_title(step.command, language),
         "actor": {
             "kind": step.actor_kind,
-            "name": step.actor_name
-            if step.actor_kind != "system"
-            else words.title(language, f"actor.{step.actor_name}", step.actor_name),
+            "name": actor_name(step.actor_kind, step.actor_name, language),
         },
         "at": step.at,
         "recorded_at": step.recorded_at,
@@ -356,6 +354,11 @@ def told_step(step: audit.Step, language: str) -> dict[str, Any]:
         else {"event": step.because, "title": event_title(step.because, language), "facts": step.because_facts},
         "news": [each | {"title": event_title(each["event"], language)} for each in step.news],
     }
+
+
+def actor_name(kind: str, name: str, language: str) -> str:
+    """What an actor is called: people by name, the system by the story or the room that acted."""
+    return name if kind != "system" else metadata.system_title(name, language)
 
 
 def event_title(wire_name: str, language: str) -> str:
@@ -375,8 +378,12 @@ def _history(request: HttpRequest, kind: str, id: UUID) -> HttpResponse:
             {
                 "order_id": order.id,
                 "command": order.command,
-                "title": words.title(spoken(request), order.command),
-                "actor": {"kind": order.actor_kind, "name": order.actor_name, "id": order.actor_id},
+                "title": metadata.order_title(order.command, spoken(request)),
+                "actor": {
+                    "kind": order.actor_kind,
+                    "name": actor_name(order.actor_kind, order.actor_name, spoken(request)),
+                    "id": order.actor_id,
+                },
                 "at": order.at,
                 "why": order.why,
                 "changes": told_changes(by, resource, [each for each in order.changes if each.get("id") == str(id)]),

@@ -53,6 +53,7 @@ def told(by: Actor, resource: Resource, language: str) -> dict[str, Any]:
         "room": room,
         "entity": entity,
         "title": words.say(f"{room}.{entity}", language),
+        "titles": words.plural(f"{room}.{entity}", language),
         "key": resource.key,
         "columns": columns,
         "filters": list(resource.filter_names),
@@ -106,8 +107,9 @@ def told_field(field: models.Field[Any, Any], room: str, entity: str, language: 
         told["help"] = str(field.help_text)
     if isinstance(field, models.ForeignKey):
         told["kind"] = kind_of(field.related_model)  # type: ignore[arg-type]
-    if isinstance(field, SiteField):
-        told["kind"] = SITE_KIND
+    referred = reference_kind(field)
+    if referred is not None:
+        told |= {"type": "ref", "kind": referred}
     if field.choices:
         flat: Any = field
         told["choices"] = choices([value for value, _ in flat.flatchoices], room, entity, name, language)
@@ -116,6 +118,14 @@ def told_field(field: models.Field[Any, Any], room: str, entity: str, language: 
     if isinstance(field, models.CharField) and field.max_length:
         told["max_length"] = field.max_length
     return told
+
+
+def reference_kind(field: models.Field[Any, Any]) -> str | None:
+    """The kind of record a plain id stands for: a site, or what the model's REFERENCES say."""
+    if isinstance(field, SiteField):
+        return SITE_KIND
+    references: dict[str, str] = getattr(field.model, "REFERENCES", {}) if hasattr(field, "model") else {}
+    return references.get(field.name)
 
 
 def choices(values: list[Any], room: str, entity: str, name: str, language: str) -> list[dict[str, Any]]:
@@ -167,11 +177,14 @@ def told_command(each: Command[Any, Any], language: str) -> dict[str, Any]:
         "help": each.manual.split("\n\n")[0].replace("\n", " "),
         "params": [told_parameter(each, one, entity, language) for one in each.parameters],
         "subject": each.subject,
+        "makes": each.makes,
         "hidden": each.hidden,
         "when": {name: list(states) for name, states in each.when.items()},
     }
 
 
+#: Parameters that hold a plain id because their room may not know the record's: what they stand for.
+PLAIN_IDS = {"site_id": SITE_KIND, "partner_id": "parties.party"}
 GENERIC = ("create", "change", "retire", "approve", "unapprove")
 
 
@@ -184,6 +197,21 @@ def command_title(each: Command[Any, Any], language: str) -> str:
         name = words.say(f"{each.room}.{entity}", language)
         return words.say(f"verb.{verb}", language, entity=name[:1].lower() + name[1:] if language == "en" else name)
     return each.key
+
+
+def order_title(key: str, language: str) -> str:
+    """The words of what was done: those of a command, or, where a story's own handler wrote it, of that."""
+    made = COMMANDS.get(key)
+    return command_title(made, language) if made is not None else system_title(key, language)
+
+
+def system_title(name: str, language: str) -> str:
+    """The words of a system actor (`flows.late_supply.replan`): its own, its file's, or its room's."""
+    room = name.partition(".")[0]
+    for key in (f"actor.{name}", f"actor.{name.rpartition('.')[0]}", f"room.{room}"):
+        if words.known(key):
+            return words.say(key, language)
+    return words.say("actor.system", language) if "." in name else name
 
 
 def told_parameter(command: Command[Any, Any], one: Parameter, entity: str, language: str) -> dict[str, Any]:
@@ -217,6 +245,8 @@ def told_parameter(command: Command[Any, Any], one: Parameter, entity: str, lang
         }
     else:
         told["type"] = scalar_type(one.scalar)
+        if one.name in PLAIN_IDS and one.scalar is UUID:
+            told |= {"type": "ref", "kind": PLAIN_IDS[one.name]}
         if isinstance(one.scalar, type) and issubclass(one.scalar, enum.Enum):
             told["choices"] = choices([item.value for item in one.scalar], room, entity, one.name, language)
     if one.entity is not None:

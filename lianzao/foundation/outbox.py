@@ -94,6 +94,8 @@ class Event:
 
 
 E = TypeVar("E", bound=Event)
+#: What an event is handed to: the system as actor, and the news that came together.
+Hears = Callable[[Actor, list[E]], None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Handler:
     events: tuple[type[Event], ...]
     key: str | Callable[[Any], object] | None
     within: timedelta
-    function: Callable[[Actor, Sequence[Any]], None]
+    function: Callable[[Actor, list[Any]], None]
     queue: str
 
     def key_of(self, event: Event) -> str:
@@ -119,17 +121,17 @@ _handlers_of: dict[str, list[Handler]] = {}
 
 
 def on(
-    *events: type[Event],
+    *events: type[E],
     key: str | Callable[[Any], object] | None = None,
     within_ms: int = 0,
     queue: str = "work",
-) -> Callable[[Callable[[Actor, Sequence[Any]], None]], Callable[[Actor, Sequence[Any]], None]]:
+) -> Callable[[Hears[E]], Hears[E]]:
     """Subscribe a handler. With `key`, pending events of one key are handed over together after `within_ms`.
 
     `queue` names the kind of process that carries it out: "work", or "plan" for what needs the planner.
     """
 
-    def subscribe(function: Callable[[Actor, Sequence[Any]], None]) -> Callable[[Actor, Sequence[Any]], None]:
+    def subscribe(function: Hears[E]) -> Hears[E]:
         name = f"{function.__module__.removeprefix('lianzao.')}.{function.__name__}"
         handler = Handler(name, events, key, timedelta(milliseconds=within_ms), function, queue)
         HANDLERS[name] = handler

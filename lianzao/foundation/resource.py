@@ -14,10 +14,11 @@ from uuid import UUID
 
 from django.db import models
 
-from lianzao.foundation import clock
+from lianzao.foundation import clock, outbox, scope
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import UNSET, Command, Parameter, register
 from lianzao.foundation.entity import Approvable, Entity, Master, SiteField
+from lianzao.foundation.events import RecordChanged
 from lianzao.foundation.registry import RESOURCES, kind_of, room_of
 from lianzao.values.errors import Conflict, Invalid
 
@@ -142,7 +143,14 @@ def declare_commands(resource: Resource) -> None:
         create = [_column_parameter(resource, name, changing=False) for name in writable]
         change = [_column_parameter(resource, name, changing=True) for name in writable]
         this = Parameter(entity, model, entity=model, locks=True)
-        declare(room, f"create_{entity}", _creator(resource), create, f"Make a new {said(entity)}.")
+        declare(
+            room,
+            f"create_{entity}",
+            _creator(resource),
+            create,
+            f"Make a new {said(entity)}.",
+            makes=resource.kind,
+        )
         declare(
             room,
             f"change_{entity}",
@@ -193,6 +201,7 @@ def declare(
     parameters: list[Parameter],
     manual: str,
     subject: str | None = None,
+    makes: str | None = None,
 ) -> None:
     """Register a command that no one wrote by hand, unless a room wrote one of that name itself."""
     from lianzao.foundation.registry import COMMANDS
@@ -201,7 +210,7 @@ def declare(
         return
     function.__name__ = name
     function.__doc__ = manual
-    register(Command(room, name, f"{room}.{name}", function, parameters, manual, subject=subject))
+    register(Command(room, name, f"{room}.{name}", function, parameters, manual, subject=subject, makes=makes))
 
 
 def check_columns(entity: Entity, names: list[str]) -> None:
@@ -267,6 +276,7 @@ def _creator(resource: Resource) -> Callable[..., Entity]:
         complete(entity)
         check_unique(entity)
         entity.save()
+        tell_changed(entity)
         return entity
 
     return create
@@ -283,6 +293,7 @@ def _changer(resource: Resource) -> Callable[..., Entity]:
         complete(entity)
         check_unique(entity)
         entity.save()
+        tell_changed(entity)
         return entity
 
     return change
@@ -295,6 +306,11 @@ def complete(entity: Entity) -> None:
         check()
 
 
+def tell_changed(entity: Entity) -> None:
+    """Tell that a generic command wrote this record."""
+    outbox.publish(RecordChanged(entity.kind, entity.id, scope.site_of(entity)))
+
+
 def _retirer(name: str) -> Callable[..., Entity]:
     def retire(by: Actor, **given: Any) -> Entity:
         entity: Any = given[name]
@@ -303,6 +319,7 @@ def _retirer(name: str) -> Callable[..., Entity]:
         entity.retired_at = clock.now()
         entity.retired_why = given.get("reason", "")[:200]
         entity.save()
+        tell_changed(entity)
         return entity
 
     return retire
@@ -317,6 +334,7 @@ def _approver(name: str) -> Callable[..., Entity]:
         entity.approved_at, entity.approved_by = by.now, by.id
         entity.on_approve()
         entity.save()
+        tell_changed(entity)
         return entity
 
     return approve
@@ -331,6 +349,7 @@ def _unapprover(name: str) -> Callable[..., Entity]:
         entity.approved_at = entity.approved_by = None
         entity.on_unapprove()
         entity.save()
+        tell_changed(entity)
         return entity
 
     return unapprove

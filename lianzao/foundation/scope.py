@@ -89,6 +89,18 @@ def _through(model: type[models.Model], path: str, condition: models.Q) -> model
     return condition
 
 
+def site_of(entity: models.Model) -> UUID | None:
+    """The site a record belongs to; None when it belongs to the whole house, or to several sites."""
+    model = type(entity)
+    path = paths_of(model).site
+    if not path:
+        return None
+    if LOOKUP_SEP not in path:
+        return getattr(entity, path)
+    found = list(model._default_manager.filter(pk=entity.pk).values_list(path, flat=True).distinct()[:2])
+    return found[0] if len(found) == 1 else None
+
+
 # -- paths ------------------------------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,28 @@ def _plain(value: object) -> object:
     return value
 
 
+def plural(key: str, language: str) -> str:
+    """The words of a key for many: `<key>.plural` if the catalogue has it; in English by rule, in Chinese the same."""
+    if known(f"{key}.plural"):
+        return say(f"{key}.plural", language)
+    one = say(key, language)
+    if language.startswith("zh"):
+        return one
+    for link in (" of ", " for ", " at ", " in "):
+        if link in one:
+            head, rest = one.split(link, 1)
+            return f"{_many(head)}{link}{rest}"
+    return _many(one)
+
+
+def _many(word: str) -> str:
+    if word.endswith(("s", "x", "ch", "sh")):
+        return f"{word}es"
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return f"{word[:-1]}ies"
+    return f"{word}s"
+
+
 def title(language: str, *keys: str) -> str:
     """The words of the first key that is known."""
     for key in keys:

@@ -6,15 +6,18 @@ says the same in all rows is sent once; the others are joined by a sign no value
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
 
 from lianzao.foundation import audit, packing
+from lianzao.foundation.entity import Entity
+from lianzao.values.time import uuid7
 
 
 #: Between values, and for a value that is null: signs no text of ours holds (one that does goes as an array).
@@ -28,6 +31,25 @@ def insert_rows(model: type[models.Model], fields: Sequence[models.Field[Any, An
     names = ", ".join(f'"{each.column}"' for each in fields)
     selected, values = _selected(fields, rows)
     _execute(f'INSERT INTO "{model._meta.db_table}" ({names}) {selected}', values)
+
+
+def light_rows(model: type[Entity]) -> Callable[..., Any]:
+    """A maker of new rows that are values and nothing else, with the model's defaults, id and stamp, for `insert_rows`.
+
+    For rows by the hundred thousand: a model's instance costs ten times as much. Names are columns (item_id). No hook
+    of the model runs: the room checks and completes such rows itself.
+    """
+    order = audit.must_run()
+    blank = model()
+    blank.stamp(order)
+    defaults = blank.columns()
+
+    def make(**values: Any) -> Any:
+        made = SimpleNamespace()
+        made.__dict__ = {**defaults, "id": uuid7(), **values}
+        return made
+
+    return make
 
 
 def update_rows(model: type[models.Model], fields: Sequence[models.Field[Any, Any]], rows: Sequence[Any]) -> None:

@@ -11,9 +11,10 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 
-from lianzao.foundation import audit, scope
+from lianzao.foundation import audit, outbox, scope
 from lianzao.foundation.actor import ALL, Actor
 from lianzao.foundation.entity import Approvable, Entity, ExternalId, _told
+from lianzao.foundation.events import RecordChanged
 from lianzao.foundation.registry import kind_of
 from lianzao.foundation.resource import Resource
 from lianzao.foundation.transfer.columns import BadCell, Column, Reading, of_model, parsed
@@ -106,6 +107,8 @@ class Upsert:
             self._compare(record)
         self._check_rights()
         self._write()
+        if self.made or self.changes:
+            outbox.publish(RecordChanged(self.kind, None, None))
         self._link_externally(good)
         return self.counts
 
