@@ -172,4 +172,8 @@ def said(reason: dict[str, Any], language: str) -> str:
     minutes = int(reason.get("minutes", 0))
     days, hours = divmod(minutes // 60, 24)
     facts["duration"] = words.say("duration.days_hours" if days else "duration.hours", language, days=days, hours=hours)
-    return words.say(f"reason.{reason['reason']}", language, **facts)
+    key = f"reason.{reason['reason']}"
+    # Nothing is said of a duration that is none: the plan was laid around the cause.
+    if minutes <= 0 and words.known(f"{key}.now"):
+        key = f"{key}.now"
+    return words.say(key, language, **facts)
