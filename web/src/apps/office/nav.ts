@@ -19,7 +19,14 @@ export interface NavPage {
 }
 
 /** Pages made by hand, in the order of navigation. */
-export const pages: NavPage[] = [{ name: "home", to: "/", icon: "home", word: "nav.home", bottom: true }];
+export const pages: NavPage[] = [
+  { name: "home", to: "/", icon: "home", word: "nav.home", bottom: true },
+  { name: "plan", to: "/plan", icon: "plan", word: "nav.plan", right: "planning.view_shortage", bottom: true },
+  { name: "orders", to: "/orders", icon: "order", word: "nav.orders", right: "sales.view_sales_order", bottom: true },
+  { name: "buy", to: "/buy", icon: "cart", word: "nav.buy", right: "procurement.order_requisitions" },
+  { name: "production", to: "/production", icon: "machine", word: "nav.production", right: "production.view_work_order" },
+  { name: "quality", to: "/quality", icon: "shield", word: "nav.quality", right: "quality.view_inspection" },
+];
 
 export function useNav(): { sections: ComputedRef<ShellSection[]>; bottom: ComputedRef<ShellEntry[]>; alertsTo: ComputedRef<string | undefined> } {
   const meta = useMeta();

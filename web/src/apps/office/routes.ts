@@ -6,6 +6,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/login", component: () => import("@/features/access/LoginPage.vue"), meta: { open: true, bare: true, title: "login.title" } },
   { path: "/password", name: "password", component: () => import("@/features/access/PasswordPage.vue"), meta: { title: "password.title" } },
   { path: "/", name: "home", component: () => import("@/features/home/HomePage.vue"), meta: { title: "nav.home" } },
+  { path: "/plan", name: "plan", component: () => import("@/features/planning/PlanBoardPage.vue"), meta: { title: "plan.title", right: "planning.view_shortage" } },
   { path: "/list/:room/:entity", name: "list", component: () => import("@/features/records/ListPage.vue") },
   { path: "/doc/:room/:entity/:id", name: "doc", component: () => import("@/features/records/DocPage.vue") },
   { path: "/doc/:room/:entity/:id/edit", name: "edit", component: () => import("@/features/records/FormPage.vue") },

@@ -1,0 +1,83 @@
+"""The plant of stories with doors for people: passwords, badges, a terminal, and one order that late steel would hurt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from lianzao.access import commands as access
+from lianzao.access.models import Person, Role, Station
+from lianzao.foundation import clock
+from lianzao.procurement import commands as procurement
+from lianzao.production import commands as production
+from lianzao.production.models import WorkOrder
+from tests.world import NOW, House, day
+
+PASSWORD = "correct-horse-9"
+BADGES = {"operator": ("LZ-OP-001", "4816")}
+NAMES = {
+    "planner": ("林计划", "Lin Planner"),
+    "sales": ("苏晓", "Su Xiao"),
+    "buyer": ("白鹏", "Bai Peng"),
+    "warehouse": ("王仓", "Wang Cang"),
+    "operator": ("高强", "Gao Qiang"),
+    "quality": ("齐真", "Qi Zhen"),
+    "lead": ("李班长", "Li Lead"),
+    "mill": ("钱钢", "Qian Gang"),
+    "acme": ("冯磊", "Feng Lei"),
+}
+
+
+class Plant(House):
+    """The house of stories on the shared clock, so that the product's own processes live in the same week."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._doors()
+        self._work_and_orders()
+
+    def _doors(self) -> None:
+        admin = access.create_person(self.system, login="admin", name="系统管理员", name_en="Ada Admin")
+        access.assign_role(self.system, person=admin, role=Role.objects.get(code="administrator"))
+        for person in Person.objects.exclude(login=""):
+            name, name_en = NAMES.get(person.login, (person.name, ""))
+            access.change_person(self.system, person=person, name=name, name_en=name_en)
+            person = access.set_password(self.system, person=person, password=PASSWORD)
+            if person.login in BADGES:
+                badge, pin = BADGES[person.login]
+                access.set_badge(self.system, person=person, badge=badge, pin=pin)
+        self.station: Station = access.register_station(
+            self.system,
+            code="CUT",
+            name="下料工位",
+            name_en="Cutting",
+            site=self.site,
+            work_center_id=self.center("CUT").id,
+        )
+
+    def _work_and_orders(self) -> None:
+        """Bodies to cut today from steel that lies at the line, and an order that waits for steel on its way."""
+        self.opening("STEEL", "120", "LINE", lot="STEEL-L1")
+        now = self.by("planner").now
+        self.today: WorkOrder = production.create_work_order(
+            self.by("planner"), item=self.item("BODY"), quantity=Decimal(60), due_at=now + timedelta(hours=6), firm=True
+        )
+        self.settle()
+        production.release_work_order(self.by("lead"), work_order=self.today)
+        self.settle()
+        self.sold = self.order("ACME", "100", day(20))
+        self.accept_all()
+        self.bought = self.buy_all()
+
+    def announce_steel(self, eta_day: int = 8) -> None:
+        """The mill announces the steel."""
+        steel = self.schedule("STEEL")
+        procurement.announce_shipment(
+            self.by("mill"), purchase_order=steel.line.order, eta_at=datetime(2026, 3, eta_day, 2, tzinfo=UTC)
+        )
+        self.settle()
+
+    def open_the_doors(self) -> None:
+        """From now on the clock is the shared one, and runs."""
+        clock.freeze(None)
+        clock.set_virtual(NOW, 1.0)

@@ -1,0 +1,57 @@
+/** The plant's clock: the server's instant, also when a demo plant lives faster than the wall clock. */
+
+import { computed, onScopeDispose, ref, type ComputedRef } from "vue";
+import { get } from "@/api/client";
+
+interface ClockAnswer {
+  now: string;
+  rate: number;
+  virtual: boolean;
+}
+
+const anchor = { plant: 0, real: 0, rate: 1 };
+let readAt = 0;
+let reading: Promise<void> | null = null;
+const readAgainMs = 60_000;
+
+/** Milliseconds of the plant's instant for a real one, from what the server said last. */
+export function plantMs(real: number = Date.now(), from: { plant: number; real: number; rate: number } = anchor): number {
+  return from.real ? from.plant + (real - from.real) * from.rate : real;
+}
+
+async function read(): Promise<void> {
+  const asked = Date.now();
+  const answer = await get<ClockAnswer>("/api/clock");
+  // Half of the way is taken as the way back.
+  Object.assign(anchor, { plant: Date.parse(answer.now), real: (asked + Date.now()) / 2, rate: answer.rate });
+  readAt = Date.now();
+}
+
+function refresh(): void {
+  if (reading || Date.now() - readAt < readAgainMs) return;
+  reading = read()
+    // The wall clock serves until the server can be asked again.
+    .catch((error: unknown) => console.warn("the plant's clock could not be read", error))
+    .finally(() => {
+      readAt = Date.now();
+      reading = null;
+    });
+}
+
+/** The plant's now, told anew every second. */
+export function usePlantNow(): ComputedRef<Date> {
+  const now = ref(plantMs());
+  const tick = () => {
+    refresh();
+    now.value = plantMs();
+  };
+  tick();
+  const timer = setInterval(tick, 1000);
+  onScopeDispose(() => clearInterval(timer));
+  return computed(() => new Date(now.value));
+}
+
+export const plantNow = (): Date => {
+  refresh();
+  return new Date(plantMs());
+};
