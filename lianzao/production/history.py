@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from lianzao.access.queries import site_zone
@@ -18,7 +19,7 @@ from lianzao.foundation.actor import Actor
 from lianzao.foundation.entity import Entity
 from lianzao.foundation.transfer import bulk
 from lianzao.foundation.transfer.lookups import batches
-from lianzao.foundation.transfer.sql import insert_rows
+from lianzao.foundation.transfer.sql import insert_rows, light_rows
 from lianzao.plant.queries import local_day, location_ids
 from lianzao.production.models import OperationReport, ScrapReason, WorkOrder, WorkOrderMaterial, WorkOrderOperation
 from lianzao.production.orders import _place
@@ -103,10 +104,12 @@ class _Taking:
     def __init__(self, by: Actor) -> None:
         self.by = by
         self.running = audit.must_run()
-        self.orders: list[WorkOrder] = []
-        self.operations: list[WorkOrderOperation] = []
-        self.materials: list[WorkOrderMaterial] = []
-        self.reports: list[OperationReport] = []
+        self.orders: list[Any] = []
+        self.operations: list[Any] = []
+        self.materials: list[Any] = []
+        self.reports: list[Any] = []
+        self.new_order, self.new_report = light_rows(WorkOrder), light_rows(OperationReport)
+        self.new_operation, self.new_material = light_rows(WorkOrderOperation), light_rows(WorkOrderMaterial)
         self.days: dict[tuple[UUID, date], datetime] = {}
         self.made: dict[tuple[UUID, UUID], _Made] = {}
         self.needs: dict[tuple[UUID, UUID, Decimal], list[engineering.Material]] = {}
@@ -118,11 +121,11 @@ class _Taking:
         known = self.days.get((row.site_id, on))
         return known or self.days.setdefault((row.site_id, on), start_of_day(on, site_zone(row.site_id)))
 
-    def _order(self, row: CarriedOverOrder, status: str) -> WorkOrder:
+    def _order(self, row: CarriedOverOrder, status: str) -> Any:
         start_at = self._at(row, row.start_on)
         due_at = self._at(row, row.due_on + timedelta(days=1)) - timedelta(seconds=1)
-        order = WorkOrder(
-            number=row.number, site_id=row.site_id, status=status, item=row.item, quantity=row.quantity,
+        order = self.new_order(
+            number=row.number, site_id=row.site_id, status=status, item_id=row.item.id, quantity=row.quantity,
             start_at=start_at, due_at=due_at, planned_start_at=start_at, planned_finish_at=due_at, released_at=start_at,
             owner_system=row.system,
         )  # fmt: skip
@@ -136,16 +139,16 @@ class _Taking:
         order.started_at, order.completed_at, order.closed_at = order.start_at, done_at, done_at
         order.planned_finish_at = max(order.due_at, done_at)
         order.good_quantity, order.scrap_quantity = row.good_quantity, row.scrap_quantity
-        operation = WorkOrderOperation(
+        operation = self.new_operation(
             work_order_id=order.id, sequence=10, name="全部工序", name_en="All operations", status="finished",
             good_quantity=row.good_quantity, scrap_quantity=row.scrap_quantity, started_at=order.start_at,
             finished_at=done_at, owner_system=row.system,
         )  # fmt: skip
         self.operations.append(operation)
         self.reports.append(
-            OperationReport(
+            self.new_report(
                 work_order_id=order.id, operation_id=operation.id, good=row.good_quantity, scrap=row.scrap_quantity,
-                scrap_reason=row.scrap_reason, happened_at=done_at, recorded_at=self.by.now,
+                scrap_reason_id=row.scrap_reason.id if row.scrap_reason else None, happened_at=done_at, recorded_at=self.by.now,
                 order_id=self.running.id, owner_system=row.system,
             )
         )  # fmt: skip
@@ -154,20 +157,20 @@ class _Taking:
         """An order that is on the floor: frozen as it would be if it were made today, and released."""
         order = self._order(row, "released")
         made = self._how(row)
-        order.bom, order.routing = made.bom, made.routing
+        order.bom_id, order.routing_id = made.bom and made.bom.id, made.routing and made.routing.id
         order.good_quantity, order.scrap_quantity = row.good_quantity, row.scrap_quantity
         last = made.operations[-1].work_center if made.operations else None
         fact = self._facts(row.site_id, [row.item.id])[0]
         order.output_location_id = (last and last.output_location_id) or fact.store_location_id
         self.operations += [
-            WorkOrderOperation(
+            self.new_operation(
                 work_order_id=order.id, sequence=each.sequence, name=each.name, name_en=each.name_en,
-                work_center=each.work_center, setup_minutes=each.setup_minutes, run_minutes=each.run_minutes,
+                work_center_id=each.work_center_id, setup_minutes=each.setup_minutes, run_minutes=each.run_minutes,
                 queue_minutes=each.queue_minutes, inspect=each.inspect, instruction=each.instruction,
                 is_report_point=each.is_report_point or each is made.operations[-1], owner_system=row.system,
             )
             for each in made.operations
-        ] or [WorkOrderOperation(work_order_id=order.id, sequence=10, name="生产", name_en="Make")]  # fmt: skip
+        ] or [self.new_operation(work_order_id=order.id, sequence=10, name="生产", name_en="Make")]  # fmt: skip
         self._take_materials(order, row, made)
 
     def _how(self, row: CarriedOverOrder) -> _Made:
@@ -198,7 +201,7 @@ class _Taking:
         for position, (need, fact) in enumerate(zip(needs, facts, strict=True), 1):
             center = centers.get(need.operation_sequence, first)
             self.materials.append(
-                WorkOrderMaterial(
+                self.new_material(
                     work_order_id=order.id, position=position, item_id=need.item_id, fixed=need.fixed,
                     operation_sequence=need.operation_sequence, planned_quantity=need.quantity,
                     required_quantity=need.quantity, backflush=fact.backflush, owner_system=row.system,
@@ -215,13 +218,11 @@ class _Taking:
 
     def write(self) -> None:
         """All rows, table by table, under one entry of the audit."""
-        every: list[tuple[type[Entity], Sequence[Entity]]] = [
+        every: list[tuple[type[Entity], Sequence[Any]]] = [
             (WorkOrder, self.orders), (WorkOrderOperation, self.operations), (WorkOrderMaterial, self.materials),
             (OperationReport, self.reports),
         ]  # fmt: skip
         for model, made in every:
             for batch in batches(made):
-                for each in batch:
-                    each.stamp(self.running)
                 insert_rows(model, model._meta.concrete_fields, batch)
         self.running.changes.append({"kind": "production.work_order", "created": len(self.orders)})

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from lianzao.access.queries import site_zone
@@ -18,7 +19,7 @@ from lianzao.foundation import audit
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.transfer import bulk
 from lianzao.foundation.transfer.lookups import batches
-from lianzao.foundation.transfer.sql import insert_rows
+from lianzao.foundation.transfer.sql import insert_rows, light_rows
 from lianzao.parties.models import Party
 from lianzao.sales.models import SalesOrder, SalesOrderLine
 from lianzao.values.errors import Invalid
@@ -61,7 +62,8 @@ def carry_over_orders(by: Actor, rows: Sequence[CarriedOverLine]) -> int:
     order_of_ours = audit.must_run()
     days: dict[tuple[UUID, date], datetime] = {}
     orders: list[SalesOrder] = []
-    lines: list[SalesOrderLine] = []
+    lines: list[Any] = []
+    new_line = light_rows(SalesOrderLine)
     for number, group in groups.items():
         first = group[0][1]
         order = _order(number, first, days)
@@ -72,8 +74,7 @@ def carry_over_orders(by: Actor, rows: Sequence[CarriedOverLine]) -> int:
             if row.sequence in sequences:
                 raise Invalid("row_twice", field="sequence", row=place, other=number)
             sequences.add(row.sequence)
-            line = _line(order, row)
-            line.stamp(order_of_ours)
+            line = new_line(**_line(order, row))
             order.amount += line.amount
             lines.append(line)
         orders.append(order)
@@ -134,20 +135,20 @@ def _instant(site_id: UUID, on: date, days: dict[tuple[UUID, date], datetime]) -
     return known or days.setdefault((site_id, on), start_of_day(on, site_zone(site_id)))
 
 
-def _line(order: SalesOrder, row: CarriedOverLine) -> SalesOrderLine:
+def _line(order: SalesOrder, row: CarriedOverLine) -> dict[str, Any]:
     done = ZERO if row.is_open else row.quantity
-    return SalesOrderLine(
-        order_id=order.id,
-        sequence=row.sequence,
-        item_id=row.item.id,
-        quantity=row.quantity,
-        unit_id=row.item.base_unit_id,
-        typed_quantity=row.quantity,
-        price=row.price,
-        amount=Money(row.quantity * row.price, row.currency).rounded().amount,
-        requested_on=row.requested_on,
-        status="confirmed" if row.is_open else "closed",
-        shipped_quantity=done,
-        delivered_quantity=done,
-        owner_system=row.system,
-    )
+    return {
+        "order_id": order.id,
+        "sequence": row.sequence,
+        "item_id": row.item.id,
+        "quantity": row.quantity,
+        "unit_id": row.item.base_unit_id,
+        "typed_quantity": row.quantity,
+        "price": row.price,
+        "amount": Money(row.quantity * row.price, row.currency).rounded().amount,
+        "requested_on": row.requested_on,
+        "status": "confirmed" if row.is_open else "closed",
+        "shipped_quantity": done,
+        "delivered_quantity": done,
+        "owner_system": row.system,
+    }

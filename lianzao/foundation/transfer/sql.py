@@ -45,9 +45,7 @@ def light_rows(model: type[Entity]) -> Callable[..., Any]:
     defaults = blank.columns()
 
     def make(**values: Any) -> Any:
-        made = SimpleNamespace()
-        made.__dict__ = {**defaults, "id": uuid7(), **values}
-        return made
+        return SimpleNamespace(**{**defaults, "id": uuid7(), **values})
 
     return make
 
