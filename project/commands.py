@@ -55,10 +55,13 @@ def _refusal(error: Any) -> Refusal:
     """A DomainError as its sentence."""
     from lianzao.foundation import words
 
-    facts = {**error.facts, **({"field": error.field} if error.field else {})}
     language = "en" if os.environ.get("LANG", "").startswith("en") else "zh-CN"
+    facts = {**error.facts, **({"field": error.field} if error.field else {})}
+    if "entity" in facts:
+        facts["entity"] = words.title(language, str(facts["entity"]))
     row = f"row {error.row}: " if error.row is not None else ""
-    return Refusal(f"{row}{words.say(f'error.{error.code}', language, **facts)} [{error.code}]")
+    which = f": {error.facts['id']}" if "id" in error.facts else ""
+    return Refusal(f"{row}{words.say(f'error.{error.code}', language, **facts)} [{error.code}{which}]")
 
 
 # -- running ----------------------------------------------------------------------------------------------------------

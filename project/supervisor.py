@@ -113,7 +113,7 @@ class Supervisor:
             "LIANZAO_HOST": self.config.host,
             "LIANZAO_PORT": str(self.config.port),
             "DJANGO_SETTINGS_MODULE": "project.settings",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
 
     def _is_kept(self) -> bool:
