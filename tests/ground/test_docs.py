@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from lianzao.foundation import registry
+from lianzao.access.models import Site
+from lianzao.engine.solver import warm
+from lianzao.engineering.models import Bom, Routing
+from lianzao.foundation import clock, registry
+from lianzao.foundation.actor import system_actor
+from lianzao.foundation.command import run
+from lianzao.foundation.entity import Entity
+from lianzao.foundation.transfer import import_file
+from lianzao.planning.models import Outlook, Proposal
+from lianzao.sales.models import SalesOrder
 from project import docs
 from project.config import ROOT, TABLE
 
@@ -157,3 +169,51 @@ def test_pages_of_what_is_gone_are_removed(tmp_path: Path) -> None:
     made = docs.write(tmp_path)
     assert sorted(tmp_path.glob("*.md")) == sorted(made)
     assert sum(path.stat().st_size for path in made) < 400_000
+
+
+# -- the first plan ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def planner() -> None:
+    """The planner's kernels, compiled before a transaction stands open: that may take minutes after a change."""
+    warm()
+
+
+@pytest.mark.django_db
+def test_the_files_of_the_first_plan_make_one(planner: None) -> None:
+    """The page docs/start/your-own-plant.md as it stands: its files come in, and there is a plan."""
+    registry.load()
+    text = (ROOT / "docs" / "start" / "your-own-plant.md").read_text(encoding="utf-8")
+    files = re.findall(r"^```csv (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (mapping,) = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    by = system_actor("the first plan")
+    with clock.frozen(datetime(2026, 11, 23, 2, 0, tzinfo=UTC)):
+        for kind, rows in files:
+            if kind == "sales.enter_order":
+                site = Site.objects.get(code="SH")
+                by = system_actor("the first plan", site=site.id)
+                run(by, "plant.set_up_site", {"site_id": str(site.id)})
+                run(by, "engineering.approve_boms", {"boms": ids(Bom)})
+                run(by, "engineering.approve_routings", {"routings": ids(Routing)})
+            done = import_file(
+                by,
+                kind=kind,
+                data=rows.encode(),
+                filename="rows.csv",
+                mapping=json.loads(mapping) if kind == "sales.enter_order" else None,
+                dry_run=False,
+            )
+            assert (done.error_count, done.ignored) == (0, []), kind
+        for order in ids(SalesOrder):
+            run(by, "sales.confirm_order", {"order": order})
+        run(by, "planning.plan_site", {"site": str(Site.objects.get().id)})
+    planned = Counter(Proposal.objects.values_list("item__code", flat=True))
+    assert set(planned) == {"PUMP", "BODY", "STEEL", "BOLT"}
+    outlooks = list(Outlook.objects.values_list("late_minutes", flat=True))
+    assert outlooks == [0, 0, 0]
+
+
+def ids(model: type[Entity]) -> list[str]:
+    """The ids of all rows of a model."""
+    return [str(id) for id in model._default_manager.values_list("id", flat=True)]
