@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from lianzao.catalog.models import Item
 from lianzao.foundation import audit, lists, scope
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.registry import RESOURCES
@@ -129,6 +130,7 @@ def chain(by: Actor, demand_id: UUID) -> list[dict[str, Any]]:
     purchases = _purchases(
         by, {each["supply_id"] for each in pegs if each["supply_kind"] == "procurement.schedule_line"}
     )
+    units = dict(Item.objects.filter(pk__in={each["item_id"] for each in pegs}).values_list("id", "base_unit__code"))
     english = by.language.startswith("en")
     made: list[dict[str, Any]] = []
     for each in pegs:
@@ -144,6 +146,7 @@ def chain(by: Actor, demand_id: UUID) -> list[dict[str, Any]]:
                     "id": each["item_id"],
                     "code": each["item_code"],
                     "name": (each["item_name_en"] if english else each["item_name"]) or each["item_name"],
+                    "unit": units.get(each["item_id"], ""),
                 },
                 "quantity": each["quantity"],
                 "ready_at": each["ready_at"],

@@ -20,8 +20,8 @@ export interface Loaded<T> {
 }
 
 export interface LoadedOptions<T> {
-  /** News after which the answer is read again. */
-  topics?: MaybeRefOrGetter<string[]>;
+  /** News after which the answer is read again; may depend on what was answered. */
+  topics?: string[] | ((data: T | null) => string[]);
   query?: MaybeRefOrGetter<Query>;
   /** The rows of an answer whose changes are tinted. */
   rows?: (data: T) => Named[];
@@ -88,7 +88,8 @@ export function useLoaded<T>(path: MaybeRefOrGetter<string | null>, options: Loa
     },
     { immediate: true },
   );
-  useLive(() => toValue(options.topics) ?? [], () => void reload(), { every: options.every ?? 250 });
+  const topics = () => (typeof options.topics === "function" ? options.topics(data.value) : (options.topics ?? []));
+  useLive(topics, () => void reload(), { every: options.every ?? 250 });
   onScopeDispose(() => running?.abort());
 
   return { data, problem, waiting: computed(() => data.value === null && problem.value === null), tinted, reload };

@@ -168,6 +168,13 @@ export const remedyIcons: Record<string, IconName> = {
   expedite: "bolt", defer: "clock", increase: "plus", decrease: "minus", cancel: "close", overdue: "truck", reschedule: "calendar", promise: "handshake",
 };
 
+/** What speaks to partners first: a promise to give, then what to ask of suppliers, then our own times. */
+const remedyRank = ["promise", "overdue", "expedite", "increase", "cancel", "decrease", "defer", "reschedule"];
+export function byWeight(rows: Remedy[]): Remedy[] {
+  const rank = (row: Remedy) => (remedyRank.indexOf(row.action) + 1 || 99);
+  return [...rows].sort((a, b) => rank(a) - rank(b));
+}
+
 /** `WO-1 · 03-20 02:00 → 03-25 08:00`: what a remedy changes, as from and to. */
 export function remedyChange(remedy: Remedy, instantOf: (value: string) => string): { from: string; to: string } {
   const unit = remedy.item.unit;
@@ -180,7 +187,7 @@ export function remedyChange(remedy: Remedy, instantOf: (value: string) => strin
   }
   if (remedy.action === "reschedule") {
     const { old_start_at, old_finish_at, start_at, finish_at } = remedy.details as Record<string, string | null>;
-    const span = (start: string | null | undefined, end: string | null | undefined) => [start, end].map((each) => (each ? instantOf(each) : "–")).join(" – ");
+    const span = (start: string | null | undefined, end: string | null | undefined) => [start, end].flatMap((each) => (each ? [instantOf(each)] : [])).join(" – ");
     return { from: old_start_at || old_finish_at ? span(old_start_at, old_finish_at) : say("plan.undated"), to: span(start_at, finish_at) };
   }
   return { from: dayOf(remedy.from_at), to: dayOf(remedy.to_at) };
