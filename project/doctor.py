@@ -232,7 +232,7 @@ def _deliveries() -> Findings:
             " extract(epoch FROM clock_timestamp() - min(due_at) FILTER (WHERE status = 'pending'))::float8"
             " FROM foundation_delivery WHERE status IN ('parked', 'pending')"
         )
-        parked, pending, late = cursor.fetchone()
+        parked, pending, late = cursor.fetchone() or (0, 0, None)
         cursor.execute(
             "SELECT subscriber, count(*), max(right(error, 120)) FROM foundation_delivery WHERE status = 'parked'"
             " GROUP BY subscriber ORDER BY 2 DESC LIMIT 3"

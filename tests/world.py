@@ -306,6 +306,12 @@ class House:
         """An order's only line, as it stands."""
         return SalesOrderLine.objects.get(order=order)
 
+    def projected(self, order: SalesOrder) -> datetime:
+        """When the plan says an order's only line will be delivered."""
+        at = self.line(order).projected_at
+        assert at is not None
+        return at
+
     def accept_all(self) -> None:
         """The planner accepts every planned order."""
         from lianzao.planning.models import Proposal

@@ -54,8 +54,18 @@ def messages_of(
     critical[pegs.supply[safety]] = True
     said: list[Message] = []
     for receipt in range(rows):
-        said.extend(about(problem, receipt, int(pegged[receipt]), int(need[receipt]), bool(critical[receipt]),
-                          int(ready[receipt]), int(wanted[receipt]), int(demand[receipt])))
+        said.extend(
+            about(
+                problem,
+                receipt,
+                int(pegged[receipt]),
+                int(need[receipt]),
+                bool(critical[receipt]),
+                int(ready[receipt]),
+                int(wanted[receipt]),
+                int(demand[receipt]),
+            )
+        )
     said.extend(increases(problem, proposals))
     said.sort()
     table = np.array(said, np.int64).reshape(-1, 7)
@@ -89,7 +99,7 @@ def increases(problem: Problem, proposals: Proposals) -> list[Message]:
     """Receipts not yet with the partner that could be raised instead of placing another order of about the same day."""
     receipts, said = problem.receipts, list[Message]()
     raised: set[int] = set()
-    soft = {}
+    soft: dict[int, list[int]] = {}
     for receipt in np.flatnonzero((receipts.commitment < Commitment.RELEASED) & (receipts.quantity > 0)).tolist():
         soft.setdefault(int(receipts.item[receipt]), []).append(receipt)
     if not soft:

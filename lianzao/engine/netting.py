@@ -12,7 +12,7 @@ import numpy as np
 from lianzao.engine.arithmetic import NEVER_S, down_to, up_to
 from lianzao.engine.compiling import allocating, kernel
 from lianzao.engine.state import Given, Work
-from lianzao.engine.tables import Column
+from lianzao.engine.tables import Cells, Column
 
 BUY, MAKE, PHANTOM = 1, 2, 3
 DEMAND, ORDER, SAFETY = 1, 2, 4
@@ -199,7 +199,7 @@ def net_item(g: Given, w: Work, item: int, safety: int) -> int:
     free = np.empty(k, np.int64)
     total = 0
     for j in range(k):
-        total += g.supply_quantity[supplies[j]]
+        total += g.supply_quantity[int(supplies[j])]
         free[j] = total
     # Promise existing supply: cover_* = quantity taken from supplies up to position, at an instant.
     # A promise either completes a need or exhausts a position, so there are at most n + k.
@@ -209,21 +209,21 @@ def net_item(g: Given, w: Work, item: int, safety: int) -> int:
     open_req, open_quantity = np.empty(n, np.int64), np.empty(n, np.int64)
     fresh = soonest(g, item)
     for i in range(n):
-        req = rows[i]
+        req = int(rows[i])
         left, need = w.req_quantity[req], w.req_need[req]
-        position = np.searchsorted(instants, need, side="right") - 1
+        position = int(np.searchsorted(instants, need, side="right")) - 1
         limit = NEVER_S
         if g.kind[item] != 0 and g.count_late_s[item] >= 0:
             limit = max(need, fresh) + g.count_late_s[item]
         for j in range(max(position, 0), k):
             if left == 0 or (j > position and instants[j] > limit):
                 break
-            room = free[j:].min()
+            room = int(free[j:].min())
             take = min(room, left)
             if take > 0:
                 free[j:] -= take
                 cover_req[covers], cover_quantity[covers] = req, take
-                cover_position[covers], cover_at[covers] = j, max(need, instants[j])
+                cover_position[covers], cover_at[covers] = j, max(need, int(instants[j]))
                 covers += 1
                 left -= take
         if left > 0:
@@ -235,19 +235,30 @@ def net_item(g: Given, w: Work, item: int, safety: int) -> int:
             w.req_unfilled[open_req[i]] = open_quantity[i]
         dip = g.numbers[0]
     else:
-        dip = plan_new(g, w, item, safety, total, cover_at[:covers], cover_quantity[:covers],
-                       open_req[:opens], open_quantity[:opens])
+        dip = plan_new(
+            g,
+            w,
+            item,
+            safety,
+            total,
+            cover_at[:covers],
+            cover_quantity[:covers],
+            open_req[:opens],
+            open_quantity[:opens],
+        )
     if safety > 0:
         peg_safety(g, w, item, safety, dip, supplies, first_new)
     return first_new
 
 
 @allocating
-def peg_existing(g: Given, w: Work, supplies: Column, req: Column, quantity: Column, position: Column) -> None:
+def peg_existing(g: Given, w: Work, supplies: Cells, req: Cells, quantity: Cells, position: Column) -> None:
     """Write the promises down first come, first served: the cumulative check makes every peg in time."""
     at = 0
     left = g.supply_quantity[supplies[0]] if supplies.shape[0] else 0
-    for i in np.argsort(position, kind="mergesort"):
+    places = np.argsort(position, kind="mergesort")
+    for k in range(position.shape[0]):
+        i = int(places[k])
         need = quantity[i]
         while need > 0:
             take = min(need, left)
@@ -262,8 +273,15 @@ def peg_existing(g: Given, w: Work, supplies: Column, req: Column, quantity: Col
 
 @allocating
 def plan_new(
-    g: Given, w: Work, item: int, safety: int, existing: int, cover_at: Column, cover_quantity: Column,
-    open_req: Column, open_quantity: Column,
+    g: Given,
+    w: Work,
+    item: int,
+    safety: int,
+    existing: int,
+    cover_at: Cells,
+    cover_quantity: Cells,
+    open_req: Cells,
+    open_quantity: Cells,
 ) -> int:
     """Walk through time and order what is missing, safety stock included; peg the new orders to the open needs.
 
@@ -284,22 +302,35 @@ def plan_new(
     events = np.argsort(instant, kind="mergesort")
     dip, dipped = now, False
     kept, surplus, safe = existing, 0, 0  # unpromised existing, unpegged new, and new put by for the safety stock
-    giver, given = w.count[0], 0          # the new order that gives next, and what it has given
+    giver, given = w.count[0], 0  # the new order that gives next, and what it has given
     for e in range(number):
-        event = events[e]
+        event = int(events[e])
         wanted = 0
         if kind[event] == 1:
-            kept -= cover_quantity[source[event]]
+            kept -= cover_quantity[int(source[event])]
         elif kind[event] == 2:
-            wanted = open_quantity[source[event]]
+            wanted = open_quantity[int(source[event])]
         low = safety - kept - safe if safety > 0 else -NEVER_S
         if wanted > surplus or low + wanted - surplus > 0:
             if not dipped and low + wanted - surplus > 0:
-                dip, dipped = instant[event], True
-            quantity = look_ahead(g, w, item, safety, e, events, instant, kind, source, cover_quantity, open_quantity,
-                                  kept + safe, surplus - wanted)
+                dip, dipped = int(instant[event]), True
+            quantity = look_ahead(
+                g,
+                w,
+                item,
+                safety,
+                e,
+                events,
+                instant,
+                kind,
+                source,
+                cover_quantity,
+                open_quantity,
+                kept + safe,
+                surplus - wanted,
+            )
             before = w.count[0]
-            make_orders(g, w, item, quantity, instant[event])
+            make_orders(g, w, item, quantity, int(instant[event]))
             if w.count[5] > 0:
                 return dip
             for order in range(before, w.count[0]):
@@ -315,7 +346,7 @@ def plan_new(
         while wanted > 0:
             take = min(wanted, w.order_quantity[giver] - w.order_reserve[giver] - given)
             if take > 0:
-                add_peg(w, g.numbers[2] + giver, open_req[source[event]], take)
+                add_peg(w, g.numbers[2] + giver, open_req[int(source[event])], take)
                 wanted -= take
                 given += take
             else:
@@ -325,8 +356,19 @@ def plan_new(
 
 @kernel
 def look_ahead(
-    g: Given, w: Work, item: int, safety: int, e: int, events: Column, instant: Column, kind: Column, source: Column,
-    cover_quantity: Column, open_quantity: Column, kept: int, surplus: int,
+    g: Given,
+    w: Work,
+    item: int,
+    safety: int,
+    e: int,
+    events: Cells,
+    instant: Cells,
+    kind: Cells,
+    source: Cells,
+    cover_quantity: Cells,
+    open_quantity: Cells,
+    kept: int,
+    surplus: int,
 ) -> int:
     """What an order at event e should bring: the highest lack within the time it covers anyway.
 
@@ -352,7 +394,7 @@ def look_ahead(
 
 
 @kernel
-def peg_safety(g: Given, w: Work, item: int, safety: int, dip: int, supplies: Column, first_new: int) -> None:
+def peg_safety(g: Given, w: Work, item: int, safety: int, dip: int, supplies: Cells, first_new: int) -> None:
     """Give what nobody else took to the safety stock, earliest first; the rest of it is unfilled."""
     stocks = g.numbers[2]
     req = add_requirement(w, item, safety, dip, g.numbers[5], SAFETY, item)

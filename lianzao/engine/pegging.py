@@ -79,8 +79,9 @@ class PegWalk:
             for node in wave:
                 for at in self._by_consumer.get(node, []):
                     peg = self._rows[at]
-                    found.append(Source(peg["supply_kind"], peg["supply"], peg["item"], peg["quantity"],
-                                        peg["ready_s"], level))
+                    found.append(
+                        Source(peg["supply_kind"], peg["supply"], peg["item"], peg["quantity"], peg["ready_s"], level)
+                    )
                     below = _consumer_of(peg["supply_kind"], peg["supply"])
                     if below is not None and below not in seen:
                         seen.add(below)
@@ -100,8 +101,11 @@ class PegWalk:
             for node in wave:
                 for at in self._by_supply.get(node, []):
                     peg = self._rows[at]
-                    found.append(Served(peg["consumer_kind"], peg["consumer"], peg["item"], peg["quantity"],
-                                        peg["need_s"], level))
+                    found.append(
+                        Served(
+                            peg["consumer_kind"], peg["consumer"], peg["item"], peg["quantity"], peg["need_s"], level
+                        )
+                    )
                     above = _supply_of(peg["consumer_kind"], peg["consumer"])
                     if above is not None and above not in seen:
                         seen.add(above)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
+from typing import cast
 
 import numpy as np
 
@@ -29,40 +31,84 @@ def check(problem: Problem) -> None:
     """
     items, receipts, centres = len(problem.items), len(problem.receipts), len(problem.centres)
     refers = [
-        ("bom", "parent", items, False), ("bom", "component", items, False), ("routing", "item", items, False),
-        ("routing", "centre", centres, True), ("hours", "centre", centres, False), ("stock", "item", items, False),
-        ("receipts", "item", items, False), ("receipt_operations", "receipt", receipts, False),
-        ("receipt_operations", "centre", centres, True), ("receipt_requirements", "receipt", receipts, False),
-        ("receipt_requirements", "item", items, False), ("demands", "item", items, False),
+        ("bom", "parent", items, False),
+        ("bom", "component", items, False),
+        ("routing", "item", items, False),
+        ("routing", "centre", centres, True),
+        ("hours", "centre", centres, False),
+        ("stock", "item", items, False),
+        ("receipts", "item", items, False),
+        ("receipt_operations", "receipt", receipts, False),
+        ("receipt_operations", "centre", centres, True),
+        ("receipt_requirements", "receipt", receipts, False),
+        ("receipt_requirements", "item", items, False),
+        ("demands", "item", items, False),
     ]
     for table, column, rows, may_be_none in refers:
         array = getattr(getattr(problem, table), column)
         wrong = np.flatnonzero((array < (-1 if may_be_none else 0)) | (array >= rows))
         if wrong.size:
-            raise ProblemError("no_such_row", f"{table}.{column} names a row that is not there",
-                               table=table, column=column, row=int(wrong[0]))
+            raise ProblemError(
+                "no_such_row",
+                f"{table}.{column} names a row that is not there",
+                table=table,
+                column=column,
+                row=int(wrong[0]),
+            )
     positive = [
-        ("items", ("lead_time_s", "safety_stock", "lot_minimum", "lot_multiple", "lot_maximum", "lot_fixed", "cover_s",
-                   "fence_s")),
-        ("bom", ("quantity", "scrap_ppm")), ("routing", ("setup_s", "run_us", "wait_s")), ("stock", ("quantity",)),
-        ("receipts", ("quantity",)), ("receipt_operations", ("setup_s", "run_s", "wait_s")),
-        ("receipt_requirements", ("quantity",)), ("demands", ("quantity", "shipping_s")), ("centres", ("machines",)),
+        (
+            "items",
+            (
+                "lead_time_s",
+                "safety_stock",
+                "lot_minimum",
+                "lot_multiple",
+                "lot_maximum",
+                "lot_fixed",
+                "cover_s",
+                "fence_s",
+            ),
+        ),
+        ("bom", ("quantity", "scrap_ppm")),
+        ("routing", ("setup_s", "run_us", "wait_s")),
+        ("stock", ("quantity",)),
+        ("receipts", ("quantity",)),
+        ("receipt_operations", ("setup_s", "run_s", "wait_s")),
+        ("receipt_requirements", ("quantity",)),
+        ("demands", ("quantity", "shipping_s")),
+        ("centres", ("machines",)),
     ]
     for table, names in positive:
         for column in names:
             wrong = np.flatnonzero(getattr(getattr(problem, table), column) < 0)
             if wrong.size:
-                raise ProblemError("negative", f"{table}.{column} is negative", table=table, column=column,
-                                   row=int(wrong[0]))
+                raise ProblemError(
+                    "negative", f"{table}.{column} is negative", table=table, column=column, row=int(wrong[0])
+                )
     if np.any(problem.bom.per_quantity <= 0):
-        raise ProblemError("negative", "bom.per_quantity is not positive", table="bom", column="per_quantity",
-                           row=int(np.flatnonzero(problem.bom.per_quantity <= 0)[0]))
+        raise ProblemError(
+            "negative",
+            "bom.per_quantity is not positive",
+            table="bom",
+            column="per_quantity",
+            row=int(np.flatnonzero(problem.bom.per_quantity <= 0)[0]),
+        )
     if np.any(problem.bom.scrap_ppm >= PPM):
-        raise ProblemError("scrap", "all of a component would be lost", table="bom", column="scrap_ppm",
-                           row=int(np.flatnonzero(problem.bom.scrap_ppm >= PPM)[0]))
+        raise ProblemError(
+            "scrap",
+            "all of a component would be lost",
+            table="bom",
+            column="scrap_ppm",
+            row=int(np.flatnonzero(problem.bom.scrap_ppm >= PPM)[0]),
+        )
     if np.any(problem.hours.end_s <= problem.hours.start_s):
-        raise ProblemError("hours_backwards", "hours end before they start", table="hours", column="end_s",
-                           row=int(np.flatnonzero(problem.hours.end_s <= problem.hours.start_s)[0]))
+        raise ProblemError(
+            "hours_backwards",
+            "hours end before they start",
+            table="hours",
+            column="end_s",
+            row=int(np.flatnonzero(problem.hours.end_s <= problem.hours.start_s)[0]),
+        )
 
 
 class Line:
@@ -84,11 +130,21 @@ def flat_bom(problem: Problem, places: list[dict[int, int]]) -> list[list[Line]]
     Raises ProblemError "bom_circle" when a phantom contains itself.
     """
     bom, kinds = problem.bom, problem.items.kind.tolist()
+
     own: list[list[Line]] = [[] for _ in kinds]
-    columns = zip(bom.parent.tolist(), bom.component.tolist(), bom.quantity.tolist(), bom.per_quantity.tolist(),
-                  bom.scrap_ppm.tolist(), bom.effective_from_s.tolist(), bom.effective_until_s.tolist(),
-                  bom.sequence.tolist(), strict=True)
-    for parent, component, quantity, per, scrap, from_s, until_s, sequence in columns:
+    columns = zip(
+        bom.parent.tolist(),
+        bom.component.tolist(),
+        bom.quantity.tolist(),
+        bom.per_quantity.tolist(),
+        bom.scrap_ppm.tolist(),
+        bom.effective_from_s.tolist(),
+        bom.effective_until_s.tolist(),
+        bom.sequence.tolist(),
+        strict=True,
+    )
+    rows = cast("Iterable[tuple[int, ...]]", columns)
+    for parent, component, quantity, per, scrap, from_s, until_s, sequence in rows:
         ratio = Fraction(quantity * PPM, per * (PPM - scrap))
         own[parent].append(Line(component, ratio, places[parent].get(sequence, 0), from_s, until_s))
     if not any(kind == ItemKind.PHANTOM for kind in kinds):
@@ -116,9 +172,10 @@ def low_level_codes(problem: Problem, lines: list[list[Line]]) -> Column:
     Raises ProblemError "bom_circle" naming an item that needs itself.
     """
     below: list[set[int]] = [{line.component for line in of} for of in lines]
-    made = problem.receipts.item.tolist()
+    made: list[int] = problem.receipts.item.tolist()
     needs = problem.receipt_requirements
-    for receipt, item in zip(needs.receipt.tolist(), needs.item.tolist(), strict=True):
+    receipts: list[int] = needs.receipt.tolist()
+    for receipt, item in zip(receipts, needs.item.tolist(), strict=True):
         below[made[receipt]].add(item)
     above = [0] * len(below)
     for components in below:
@@ -159,7 +216,9 @@ def routing_columns(problem: Problem) -> tuple[dict[str, Column], list[dict[int,
         "op_sequence": sequence[order],
     }
     places: list[dict[int, int]] = [{} for _ in range(len(items))]
-    for item, number in zip(owner[order].tolist(), columns["op_sequence"].tolist(), strict=True):
+    owners: list[int] = owner[order].tolist()
+    numbers: list[int] = sequence[order].tolist()
+    for item, number in zip(owners, numbers, strict=True):
         places[item][number] = len(places[item])
     return columns, places
 
@@ -191,16 +250,23 @@ def centre_columns(problem: Problem) -> dict[str, Column]:
     owner, start, end = hours.centre[order].astype(np.int64), hours.start_s[order], hours.end_s[order]
     clash = np.flatnonzero((owner[1:] == owner[:-1]) & (start[1:] < end[:-1]))
     if clash.size:
-        raise ProblemError("hours_overlap", "open hours of a centre overlap", table="hours",
-                           centre=int(owner[clash[0]]))
+        raise ProblemError(
+            "hours_overlap", "open hours of a centre overlap", table="hours", centre=int(owner[clash[0]])
+        )
     first = grouped(len(centres), owner)
     before = np.zeros(start.size + 1, np.int64)
     np.cumsum(end - start, out=before[1:])
     before = before[:-1] - before[first[owner]] if start.size else before[:-1]
     machine_first = np.zeros(len(centres) + 1, np.int64)
     np.cumsum(centres.machines, out=machine_first[1:])
-    return {"machines": centres.machines.copy(), "machine_first": machine_first, "hours_first": first,
-            "hours_start": start.copy(), "hours_end": end.copy(), "hours_before": before}
+    return {
+        "machines": centres.machines.copy(),
+        "machine_first": machine_first,
+        "hours_first": first,
+        "hours_start": start.copy(),
+        "hours_end": end.copy(),
+        "hours_before": before,
+    }
 
 
 def supply_columns(problem: Problem) -> dict[str, Column]:
@@ -213,9 +279,13 @@ def supply_columns(problem: Problem) -> dict[str, Column]:
     held = np.bincount(problem.stock.item, weights=None, minlength=items) * 0
     np.add.at(held, problem.stock.item[problem.stock.held != 0], problem.stock.quantity[problem.stock.held != 0])
     return {
-        "supply_item": owner, "supply_quantity": np.concatenate((usable, problem.receipts.quantity)),
-        "supply_at": np.maximum(at, now), "supply_first": grouped(items, owner),
-        "supply_list": np.argsort(owner, kind="stable"), "receipt_overdue": overdue, "held": held.astype(np.int64),
+        "supply_item": owner,
+        "supply_quantity": np.concatenate((usable, problem.receipts.quantity)),
+        "supply_at": np.maximum(at, now),
+        "supply_first": grouped(items, owner),
+        "supply_list": np.argsort(owner, kind="stable"),
+        "receipt_overdue": overdue,
+        "held": held.astype(np.int64),
     }
 
 
@@ -226,11 +296,13 @@ def receipt_columns(problem: Problem) -> dict[str, Column]:
     order = np.lexsort((ops.sequence, ops.receipt))
     owner = ops.receipt[order].astype(np.int64)
     first = grouped(rows, owner)
-    place = {(int(owner[row]), int(ops.sequence[order[row]])): row - int(first[owner[row]])
-             for row in range(owner.size)}
+    place = {
+        (int(owner[row]), int(ops.sequence[order[row]])): row - int(first[owner[row]]) for row in range(owner.size)
+    }
     need_order = np.argsort(needs.receipt, kind="stable")
-    operation = np.array([place.get((int(needs.receipt[row]), int(needs.sequence[row])), 0) for row in need_order],
-                         np.int64)
+    operation = np.array(
+        [place.get((int(needs.receipt[row]), int(needs.sequence[row])), 0) for row in need_order], np.int64
+    )
     machine = ops.machine[order].astype(np.int64)
     centre = ops.centre[order].astype(np.int64)
     limit = np.where(centre >= 0, problem.centres.machines[centre] if len(problem.centres) else 0, 0)
@@ -244,11 +316,18 @@ def receipt_columns(problem: Problem) -> dict[str, Column]:
     placed = np.flatnonzero(ops.start_s[order] >= 0)[::-1]
     begins[owner[placed]] = ops.start_s[order][placed]
     return {
-        "receipt_rank": rank, "receipt_order": np.lexsort((np.arange(rows), begins, ~started)),
-        "rop_first": first, "rop_centre": centre, "rop_work_s": (ops.setup_s + ops.run_s)[order],
-        "rop_wait_s": ops.wait_s[order], "rop_started": ops.started[order], "rop_start_s": ops.start_s[order],
-        "rop_machine": np.where(machine < limit, machine, -1), "need_first": grouped(rows, needs.receipt),
-        "need_item": needs.item[need_order].astype(np.int64), "need_quantity": needs.quantity[need_order],
+        "receipt_rank": rank,
+        "receipt_order": np.lexsort((np.arange(rows), begins, ~started)),
+        "rop_first": first,
+        "rop_centre": centre,
+        "rop_work_s": (ops.setup_s + ops.run_s)[order],
+        "rop_wait_s": ops.wait_s[order],
+        "rop_started": ops.started[order],
+        "rop_start_s": ops.start_s[order],
+        "rop_machine": np.where(machine < limit, machine, -1),
+        "need_first": grouped(rows, needs.receipt),
+        "need_item": needs.item[need_order].astype(np.int64),
+        "need_quantity": needs.quantity[need_order],
         "need_operation": operation,
     }
 
@@ -264,15 +343,33 @@ def prepare(problem: Problem) -> Given:
     if total + float(problem.receipts.quantity.sum()) + float(items.safety_stock.sum()) > 4.0e18:
         raise ProblemError("quantity_too_large", "the quantities do not fit 62 bits of micro-units")
     deepest = int(level.max()) if level.size else 0
-    numbers = [problem.now_s, int(problem.constrained), len(problem.stock), len(problem.receipts),
-               len(problem.demands), 2 * len(problem.demands) + 2, deepest]
+    numbers = [
+        problem.now_s,
+        int(problem.constrained),
+        len(problem.stock),
+        len(problem.receipts),
+        len(problem.demands),
+        2 * len(problem.demands) + 2,
+        deepest,
+    ]
     arrays: dict[str, Column] = {
-        "numbers": np.array(numbers, np.int64), "kind": items.kind, "step": np.maximum(items.step, 1),
-        "lead_s": items.lead_time_s, "lot_minimum": items.lot_minimum, "lot_multiple": items.lot_multiple,
-        "lot_maximum": items.lot_maximum, "lot_fixed": items.lot_fixed, "cover_s": items.cover_s,
-        "fence_s": items.fence_s, "count_late_s": items.count_late_s, "level": level,
+        "numbers": np.array(numbers, np.int64),
+        "kind": items.kind,
+        "step": np.maximum(items.step, 1),
+        "lead_s": items.lead_time_s,
+        "lot_minimum": items.lot_minimum,
+        "lot_multiple": items.lot_multiple,
+        "lot_maximum": items.lot_maximum,
+        "lot_fixed": items.lot_fixed,
+        "cover_s": items.cover_s,
+        "fence_s": items.fence_s,
+        "count_late_s": items.count_late_s,
+        "level": level,
         "item_order": np.argsort(level, kind="stable"),
-        **routing, **bom_columns(lines), **centre_columns(problem), **supply_columns(problem),
+        **routing,
+        **bom_columns(lines),
+        **centre_columns(problem),
+        **supply_columns(problem),
         **receipt_columns(problem),
     }
     # One memory layout for all, so that the kernels are compiled once: own, writable, contiguous, int64.
@@ -282,11 +379,21 @@ def prepare(problem: Problem) -> Given:
 def working_memory(g: Given, orders: int, requirements: int, pegs: int, placements: int) -> Work:
     """Empty memory for one pass, with room for so many rows."""
     stocks, machines = int(g.numbers[2]), int(g.machine_first[-1])
-    sizes = {"count": 12, "item_req": g.kind.shape[0], "head": machines, "tail": machines,
-             "supply_pegged": stocks + orders, "profile_quantity": 4 * orders, "profile_at": 4 * orders}
+    sizes = {
+        "count": 12,
+        "item_req": g.kind.shape[0],
+        "head": machines,
+        "tail": machines,
+        "supply_pegged": stocks + orders,
+        "profile_quantity": 4 * orders,
+        "profile_at": 4 * orders,
+    }
     size_of = {"order": orders, "req": requirements, "peg": pegs, "place": placements}
-    arrays = {name: np.zeros(sizes[name] if name in sizes else size_of.get(name.split("_")[0], 0), np.int64)
-              for name in Work._fields if name != "reason"}
+    arrays = {
+        name: np.zeros(sizes[name] if name in sizes else size_of.get(name.split("_")[0], 0), np.int64)
+        for name in Work._fields
+        if name != "reason"
+    }
     return Work(**arrays, reason=np.zeros((4 * orders + 64, 9), np.int64))  # pyright: ignore[reportArgumentType]
 
 

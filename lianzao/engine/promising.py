@@ -22,7 +22,7 @@ from lianzao.engine.columns import (
     SupplyKind,
 )
 from lianzao.engine.replanning import replan
-from lianzao.engine.tables import Column
+from lianzao.engine.tables import Column, Index
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,24 @@ class Promise:
 
     projected_s: int
     on_time: bool
-    delivered: int                # micro-units
+    delivered: int  # micro-units
     short: int
-    deliveries: Deliveries        # slices of the trial demand
-    reasons: Reasons              # why not earlier
-    plan: Plan                    # the whole plan with the trial demand as its last demand row
-    hurts: tuple[int, ...]        # other demands that would come later (possible through shared lots and fences)
+    deliveries: Deliveries  # slices of the trial demand
+    reasons: Reasons  # why not earlier
+    plan: Plan  # the whole plan with the trial demand as its last demand row
+    hurts: tuple[int, ...]  # other demands that would come later (possible through shared lots and fences)
 
 
 def promise(
-    problem: Problem, plan: Plan, item: int, quantity: int, wanted_s: int, *, shipping_s: int = 0,
-    one_delivery: bool = True, priority: int | None = None,
+    problem: Problem,
+    plan: Plan,
+    item: int,
+    quantity: int,
+    wanted_s: int,
+    *,
+    shipping_s: int = 0,
+    one_delivery: bool = True,
+    priority: int | None = None,
 ) -> Promise:
     """Try a demand behind everybody else (or at a priority of its own) on the same problem.
 
@@ -49,8 +56,14 @@ def promise(
     """
     demands = problem.demands
     last = int(demands.priority.max()) + 1 if len(demands) else 0
-    trial = type(demands).of(item=[item], quantity=quantity, due_s=wanted_s, shipping_s=shipping_s,
-                             priority=last if priority is None else priority, one_delivery=int(one_delivery))
+    trial = type(demands).of(
+        item=[item],
+        quantity=quantity,
+        due_s=wanted_s,
+        shipping_s=shipping_s,
+        priority=last if priority is None else priority,
+        one_delivery=int(one_delivery),
+    )
     row = len(demands)
     horizon = max(problem.horizon_until_s, wanted_s)
     tried = replan(replace(problem, demands=demands.joined(trial), horizon_until_s=horizon), plan, demands=[row])
@@ -59,10 +72,14 @@ def promise(
     later = (now.projected_s[:row] > was.projected_s) | (now.short[:row] > was.short)
     return Promise(
         projected_s=outcome["projected_s"] if outcome["short"] == 0 else NEVER,
-        on_time=outcome["on_time"] == quantity, delivered=outcome["delivered"], short=outcome["short"],
+        on_time=outcome["on_time"] == quantity,
+        delivered=outcome["delivered"],
+        short=outcome["short"],
         deliveries=tried.deliveries.where(tried.deliveries.demand == row),
-        reasons=tried.reasons.where(tried.reasons.demand == row), plan=tried,
-        hurts=tuple(np.flatnonzero(later).tolist()))
+        reasons=tried.reasons.where(tried.reasons.demand == row),
+        plan=tried,
+        hurts=tuple(np.flatnonzero(later).tolist()),
+    )
 
 
 def accept(
@@ -79,33 +96,53 @@ def accept(
     number = np.full(len(plan.proposals), -1)
     number[rows] = first + np.arange(rows.size)
     kind = np.where(taken.kind == ItemKind.BUY, ReceiptKind.PURCHASE, ReceiptKind.WORK_ORDER)
-    receipts = problem.receipts.joined(Receipts.of(
-        item=taken.item, quantity=taken.quantity, expected_s=taken.finish_s, kind=kind, commitment=commitment))
+    receipts = problem.receipts.joined(
+        Receipts.of(
+            item=taken.item, quantity=taken.quantity, expected_s=taken.finish_s, kind=kind, commitment=commitment
+        )
+    )
     places = plan.placements
     mine = places.where(places.supply_kind == SupplyKind.PROPOSAL)
     mine = mine.where(number[mine.supply] >= 0)
-    operations = problem.receipt_operations.joined(ReceiptOperations.of(
-        receipt=number[mine.supply], sequence=mine.sequence, centre=mine.centre, run_s=mine.work_s,
-        wait_s=waits_of(problem, plan, mine.supply, mine.sequence), start_s=mine.start_s, machine=mine.machine))
+    operations = problem.receipt_operations.joined(
+        ReceiptOperations.of(
+            receipt=number[mine.supply],
+            sequence=mine.sequence,
+            centre=mine.centre,
+            run_s=mine.work_s,
+            wait_s=waits_of(problem, plan, mine.supply, mine.sequence),
+            start_s=mine.start_s,
+            machine=mine.machine,
+        )
+    )
     pegs = plan.pegs.where(plan.pegs.consumer_kind == ConsumerKind.PROPOSAL)
     pegs = pegs.where(number[pegs.consumer] >= 0) if len(number) else pegs
-    requirements = problem.receipt_requirements.joined(ReceiptRequirements.of(
-        receipt=number[pegs.consumer] if len(number) else [], item=pegs.item, quantity=pegs.quantity,
-        sequence=sequences_of(plan, pegs.consumer, pegs.need_s)))
+    requirements = problem.receipt_requirements.joined(
+        ReceiptRequirements.of(
+            receipt=number[pegs.consumer] if len(number) else [],
+            item=pegs.item,
+            quantity=pegs.quantity,
+            sequence=sequences_of(plan, pegs.consumer, pegs.need_s),
+        )
+    )
     return replace(problem, receipts=receipts, receipt_operations=operations, receipt_requirements=requirements)
 
 
-def waits_of(problem: Problem, plan: Plan, supply: Column, sequence: Column) -> list[int]:
+def waits_of(problem: Problem, plan: Plan, supply: Index, sequence: Column) -> list[int]:
     """The wait after each operation of a proposal."""
     wait = {(int(row["item"]), row["sequence"]): row["wait_s"] for row in problem.routing.rows()}
     items = plan.proposals.item[supply].tolist()
     return [wait.get((item, number), 0) for item, number in zip(items, sequence.tolist(), strict=True)]
 
 
-def sequences_of(plan: Plan, consumer: Column, need: Column) -> list[int]:
+def sequences_of(plan: Plan, consumer: Index, need: Column) -> list[int]:
     """The operation of a proposal that takes a component at this instant."""
     places = plan.placements
     mine = places.supply_kind == SupplyKind.PROPOSAL
-    at = {(supply, start): number for supply, start, number in zip(
-        places.supply[mine].tolist(), places.start_s[mine].tolist(), places.sequence[mine].tolist(), strict=True)}
+    at = {
+        (supply, start): number
+        for supply, start, number in zip(
+            places.supply[mine].tolist(), places.start_s[mine].tolist(), places.sequence[mine].tolist(), strict=True
+        )
+    }
     return [at.get(key, 0) for key in zip(consumer.tolist(), need.tolist(), strict=True)]

@@ -10,14 +10,14 @@ full solve to the last number.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lianzao.engine.columns import ConsumerKind, Plan, Problem, SupplyKind
 from lianzao.engine.solver import solve
-from lianzao.engine.tables import Column, Index, Table, index, number
+from lianzao.engine.tables import Column, Index, Mask, Table, index, number
 
 FULL_FROM = 0.6  # a closure with more than this share of the items is planned whole: cutting out would cost more
 
@@ -38,10 +38,14 @@ def closures(problem: Problem) -> Column:
         parent[max(a, b)] = min(a, b)
 
     made = problem.receipts.item
-    pairs = [(problem.bom.parent, problem.bom.component),
-             (made[problem.receipt_requirements.receipt], problem.receipt_requirements.item)]
-    for centre, item in ((problem.routing.centre, problem.routing.item),
-                         (problem.receipt_operations.centre, made[problem.receipt_operations.receipt])):
+    pairs = [
+        (problem.bom.parent, problem.bom.component),
+        (made[problem.receipt_requirements.receipt], problem.receipt_requirements.item),
+    ]
+    for centre, item in (
+        (problem.routing.centre, problem.routing.item),
+        (problem.receipt_operations.centre, made[problem.receipt_operations.receipt]),
+    ):
         rows = np.flatnonzero(centre >= 0)
         rows = rows[limited[centre[rows]]]
         pairs.append((item[rows], centre[rows] + items))
@@ -61,12 +65,19 @@ def touched_items(
 ) -> set[int]:
     """The items named by the news (supplies are Receipts rows), as row numbers."""
     del previous  # the closure over items contains the closure over its pegs
-    return ({int(item) for item in items} | {int(problem.receipts.item[row]) for row in supplies}
-            | {int(problem.demands.item[row]) for row in demands})
+    return (
+        {int(item) for item in items}
+        | {int(problem.receipts.item[row]) for row in supplies}
+        | {int(problem.demands.item[row]) for row in demands}
+    )
 
 
 def replan(
-    problem: Problem, previous: Plan, *, items: Iterable[int] = (), supplies: Iterable[int] = (),
+    problem: Problem,
+    previous: Plan,
+    *,
+    items: Iterable[int] = (),
+    supplies: Iterable[int] = (),
     demands: Iterable[int] = (),
 ) -> Plan:
     """The plan of the changed problem, computed only where the news reaches.
@@ -84,8 +95,9 @@ def replan(
     return merged(problem, previous, solve(only(problem, inside)), inside)
 
 
-def only(problem: Problem, inside: Column) -> Problem:
+def only(problem: Problem, inside: Mask) -> Problem:
     """The same problem without demand, stock, receipts and safety stock of items outside. Rows keep their numbers."""
+
     def quiet(table: Table, column: str = "quantity") -> Table:
         values = getattr(table, column)
         keep = inside[table.columns()["item"]]
@@ -95,13 +107,17 @@ def only(problem: Problem, inside: Column) -> Problem:
     made = problem.receipts.item
     items = problem.items
     return replace(
-        problem, items=items.with_columns(safety_stock=np.where(inside, items.safety_stock, 0)),
-        demands=quiet(problem.demands), stock=quiet(problem.stock), receipts=quiet(problem.receipts),
+        problem,
+        items=items.with_columns(safety_stock=np.where(inside, items.safety_stock, 0)),
+        demands=quiet(problem.demands),
+        stock=quiet(problem.stock),
+        receipts=quiet(problem.receipts),
         receipt_operations=operations.where(inside[made[operations.receipt]]),
-        receipt_requirements=needs.where(inside[made[needs.receipt]]))
+        receipt_requirements=needs.where(inside[made[needs.receipt]]),
+    )
 
 
-def merged(problem: Problem, previous: Plan, part: Plan, inside: Column) -> Plan:
+def merged(problem: Problem, previous: Plan, part: Plan, inside: Mask) -> Plan:
     """The previous plan outside the closure, the new one inside, rows sorted as `solve` sorts them."""
     old, new = previous, part
     receipt_inside, demand_inside = inside[problem.receipts.item], inside[problem.demands.item]
@@ -114,27 +130,29 @@ def merged(problem: Problem, previous: Plan, part: Plan, inside: Column) -> Plan
     old_row, new_row = np.full(len(old.proposals), -1), np.full(len(new.proposals), -1)
     old_row[old_keep], new_row[new_keep] = place[:kept], place[kept:]
 
-    def side(table: Table, keep: Column, rows: Column) -> Table:
+    def side(table: Table, keep: Mask, rows: Column) -> Table:
         table = table.where(keep)
         changed: dict[str, Column] = {}
-        for kind, row, code in (("supply_kind", "supply", SupplyKind.PROPOSAL),
-                                ("consumer_kind", "consumer", ConsumerKind.PROPOSAL)):
+        for kind, row, code in (
+            ("supply_kind", "supply", SupplyKind.PROPOSAL),
+            ("consumer_kind", "consumer", ConsumerKind.PROPOSAL),
+        ):
             columns = table.columns()
             if kind in columns and len(rows):
                 mine = (columns[kind] == code) & (columns[row] >= 0)
                 changed[row] = np.where(mine, rows[np.where(mine, columns[row], 0)], columns[row])
         return table.with_columns(**changed)
 
-    def both(name: str, item_of: object, by: tuple[str, ...]) -> Table:
+    def both(name: str, item_of: Callable[[Plan, Table], Mask], by: tuple[str, ...]) -> Table:
         sides: list[Table] = []
         for plan, rows, wanted in ((old, old_row, False), (new, new_row, True)):
             table: Table = getattr(plan, name)
-            sides.append(side(table, item_of(plan, table) == wanted, rows))  # pyright: ignore[reportCallIssue]
+            sides.append(side(table, item_of(plan, table) == wanted, rows))
         table = sides[0].joined(sides[1])
         columns = table.columns()
         return table.where(np.lexsort(tuple(columns[column] for column in reversed(by)))) if by else table
 
-    def placed(plan: Plan, table: Table) -> Column:
+    def placed(plan: Plan, table: Table) -> Mask:
         columns = table.columns()
         is_receipt = columns["supply_kind"] == SupplyKind.RECEIPT
         result = np.zeros(len(table), bool)
@@ -142,19 +160,22 @@ def merged(problem: Problem, previous: Plan, part: Plan, inside: Column) -> Plan
         result[~is_receipt] = inside[plan.proposals.item[columns["supply"][~is_receipt]]]
         return result
 
-    def by_item(_plan: Plan, table: Table) -> Column:
+    def by_item(_plan: Plan, table: Table) -> Mask:
         return inside[table.columns()["item"]]
 
-    def by_demand(_plan: Plan, table: Table) -> Column:
+    def by_demand(_plan: Plan, table: Table) -> Mask:
         return demand_inside[table.columns()["demand"]]
 
-    def by_receipt(_plan: Plan, table: Table) -> Column:
+    def by_receipt(_plan: Plan, table: Table) -> Mask:
         return receipt_inside[table.columns()["receipt"]]
 
     demands, receipts = len(problem.demands), len(problem.receipts)
-    outcomes = new.outcomes.with_columns(**{
-        name: np.where(demand_inside, column, grown(getattr(old.outcomes, name), demands))
-        for name, column in new.outcomes.columns().items()})
+    outcomes = new.outcomes.with_columns(
+        **{
+            name: np.where(demand_inside, column, grown(getattr(old.outcomes, name), demands))
+            for name, column in new.outcomes.columns().items()
+        }
+    )
     return Plan(
         proposals=proposals.where(order),
         placements=both("placements", placed, ("centre", "machine", "start_s", "supply_kind", "supply", "sequence")),  # pyright: ignore[reportArgumentType]
@@ -165,7 +186,9 @@ def merged(problem: Problem, previous: Plan, part: Plan, inside: Column) -> Plan
         messages=both("messages", by_receipt, ("receipt", "action", "from_s", "to_s")),  # pyright: ignore[reportArgumentType]
         shortages=both("shortages", by_item, ("item", "need_s")),  # pyright: ignore[reportArgumentType]
         receipt_ready_s=np.where(receipt_inside, new.receipt_ready_s, grown(old.receipt_ready_s, receipts)),
-        low_level_code=new.low_level_code, passes=max(old.passes, new.passes))
+        low_level_code=new.low_level_code,
+        passes=max(old.passes, new.passes),
+    )
 
 
 def grown(column: Column, rows: int) -> Column:
@@ -178,9 +201,9 @@ class DemandChanges(Table):
     """Demands whose outcome changed; seconds > 0 = later."""
 
     demand: Index = index()
-    old_projected_s: Column = number()   # NEVER = was not delivered
+    old_projected_s: Column = number()  # NEVER = was not delivered
     new_projected_s: Column = number()
-    seconds: Column = number()           # new - old, 0 when one of them is NEVER
+    seconds: Column = number()  # new - old, 0 when one of them is NEVER
     old_short: Column = number()
     new_short: Column = number()
 
@@ -191,10 +214,10 @@ class OperationChanges(Table):
 
     supply_kind: Column = number()
     item: Index = index()
-    supply: Index = index()              # Receipts row, or Proposals row of the new plan (NONE when gone)
+    supply: Index = index()  # Receipts row, or Proposals row of the new plan (NONE when gone)
     sequence: Column = number()
-    old_start_s: Column = number()       # NEVER = new
-    new_start_s: Column = number()       # NEVER = gone
+    old_start_s: Column = number()  # NEVER = new
+    new_start_s: Column = number()  # NEVER = gone
     old_machine: Index = index()
     new_machine: Index = index()
 
@@ -205,8 +228,8 @@ class ProposalChanges(Table):
 
     item: Index = index()
     quantity: Column = number()
-    old: Index = index()                 # row in the old plan, NONE = new
-    new: Index = index()                 # row in the new plan, NONE = gone
+    old: Index = index()  # row in the old plan, NONE = new
+    new: Index = index()  # row in the new plan, NONE = gone
     old_finish_s: Column = number()
     new_finish_s: Column = number()
 
@@ -227,22 +250,32 @@ def difference(old: Plan, new: Plan) -> Difference:
     """
     rows = len(new.outcomes)
     was, short = grown(old.outcomes.projected_s, rows), grown(old.outcomes.short, rows)
-    was[len(old.outcomes):] = -1
+    was[len(old.outcomes) :] = -1
     now = new.outcomes.projected_s
     changed = np.flatnonzero((was != now) | (short != new.outcomes.short))
     both = (was[changed] >= 0) & (now[changed] >= 0)
     demands = DemandChanges.of(
-        demand=changed, old_projected_s=was[changed], new_projected_s=now[changed],
-        seconds=np.where(both, now[changed] - was[changed], 0), old_short=short[changed],
-        new_short=new.outcomes.short[changed])
+        demand=changed,
+        old_projected_s=was[changed],
+        new_projected_s=now[changed],
+        seconds=np.where(both, now[changed] - was[changed], 0),
+        old_short=short[changed],
+        new_short=new.outcomes.short[changed],
+    )
     pairs = paired(old, new)
-    moved = [(item, quantity, a, b) for item, quantity, a, b in pairs if a < 0 or b < 0
-             or old.proposals.row(a) != new.proposals.row(b)]
+    moved = [
+        (item, quantity, a, b)
+        for item, quantity, a, b in pairs
+        if a < 0 or b < 0 or old.proposals.row(a) != new.proposals.row(b)
+    ]
     proposals = ProposalChanges.of(
-        item=[row[0] for row in moved], quantity=[row[1] for row in moved], old=[row[2] for row in moved],
+        item=[row[0] for row in moved],
+        quantity=[row[1] for row in moved],
+        old=[row[2] for row in moved],
         new=[row[3] for row in moved],
         old_finish_s=[int(old.proposals.finish_s[row[2]]) if row[2] >= 0 else -1 for row in moved],
-        new_finish_s=[int(new.proposals.finish_s[row[3]]) if row[3] >= 0 else -1 for row in moved])
+        new_finish_s=[int(new.proposals.finish_s[row[3]]) if row[3] >= 0 else -1 for row in moved],
+    )
     return Difference(demands, proposals, operation_changes(old, new, pairs))
 
 

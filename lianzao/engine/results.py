@@ -27,7 +27,7 @@ from lianzao.engine.columns import (
 from lianzao.engine.netting import DEMAND, ORDER, SAFETY
 from lianzao.engine.preparing import NEVER_S
 from lianzao.engine.state import Given, Work
-from lianzao.engine.tables import Column
+from lianzao.engine.tables import Column, Mask
 
 
 def served_ranks(g: Given, work: Work, rank: Column, slice_demand: Column) -> tuple[Column, Column]:
@@ -57,13 +57,19 @@ class Wanted:
     """What the first pass wanted: the shortages, and when each open receipt was needed."""
 
     shortages: Shortages
-    receipt_need: Column     # NEVER_S = by nobody
-    receipt_demand: Column   # most important demand behind it, NONE = nobody or safety stock
-    own_ready: Column        # per demand when it could leave if it waited for no other demand
+    receipt_need: Column  # NEVER_S = by nobody
+    receipt_demand: Column  # most important demand behind it, NONE = nobody or safety stock
+    own_ready: Column  # per demand when it could leave if it waited for no other demand
 
     @classmethod
     def of(
-        cls, problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column, pieces: Column,
+        cls,
+        problem: Problem,
+        g: Given,
+        work: Work,
+        rank: Column,
+        slice_demand: Column,
+        pieces: Column,
         lacking: Shortages,
     ) -> Wanted:
         """Read the first pass; `pieces` are rows [slice, quantity, ready] of what it achieved, `lacking` what open work
@@ -104,18 +110,31 @@ def missing_of(problem: Problem, g: Given, work: Work, hurts: Column) -> Shortag
     ordered = kind == ORDER
     parent = np.where(ordered, work.order_item[np.where(ordered, consumer, 0)] if len(work.order_item) else 0, NONE)
     is_receipt = ordered & (consumer < receipts)
-    consumer_kind = np.select([kind == DEMAND, is_receipt, ordered],
-                              [ConsumerKind.DEMAND, ConsumerKind.WORK_ORDER, ConsumerKind.PROPOSAL],
-                              ConsumerKind.SAFETY)
+    consumer_kind = np.select(
+        [kind == DEMAND, is_receipt, ordered],
+        [ConsumerKind.DEMAND, ConsumerKind.WORK_ORDER, ConsumerKind.PROPOSAL],
+        ConsumerKind.SAFETY,
+    )
     consumer = np.select([kind == DEMAND, is_receipt, ordered], [hurts[need_row], consumer, NONE], consumer)
-    supply_kind = np.select([source < 0, source < stocks, source < stocks + receipts],
-                            [0, SupplyKind.STOCK, SupplyKind.RECEIPT], SupplyKind.PROPOSAL)
+    supply_kind = np.select(
+        [source < 0, source < stocks, source < stocks + receipts],
+        [0, SupplyKind.STOCK, SupplyKind.RECEIPT],
+        SupplyKind.PROPOSAL,
+    )
     row = np.select([source < 0, source < stocks, source < stocks + receipts], [NONE, source, source - stocks], NONE)
     order = np.lexsort((np.arange(need_row.size), work.req_need[need_row], work.req_item[need_row]))
     return Shortages.of(
-        item=work.req_item[need_row][order], quantity=quantity[order], need_s=work.req_need[need_row][order],
-        ready_s=ready[order], consumer_kind=consumer_kind[order], consumer=consumer[order], parent=parent[order],
-        demand=hurts[need_row][order], supply_kind=supply_kind[order], supply=row[order])
+        item=work.req_item[need_row][order],
+        quantity=quantity[order],
+        need_s=work.req_need[need_row][order],
+        ready_s=ready[order],
+        consumer_kind=consumer_kind[order],
+        consumer=consumer[order],
+        parent=parent[order],
+        demand=hurts[need_row][order],
+        supply_kind=supply_kind[order],
+        supply=row[order],
+    )
 
 
 def shortages_of_orders(problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column) -> Shortages:
@@ -132,7 +151,7 @@ def supply_instants(g: Given, work: Work) -> Column:
     return np.concatenate((g.supply_at[:stocks], work.order_finish[:orders]))
 
 
-def living_orders(g: Given, work: Work) -> tuple[Column, Column]:
+def living_orders(g: Given, work: Work) -> tuple[Mask, Mask]:
     """Which orders and pegs stay: orders that can never be finished go, with all that was planned only for them."""
     stocks, receipts = int(g.numbers[2]), int(g.numbers[3])
     orders, pegs = int(work.count[0]), int(work.count[2])
@@ -158,7 +177,13 @@ def living_orders(g: Given, work: Work) -> tuple[Column, Column]:
 
 
 def plan_of(
-    problem: Problem, g: Given, work: Work, rank: Column, slice_demand: Column, reasons: Column, wanted: Wanted,
+    problem: Problem,
+    g: Given,
+    work: Work,
+    rank: Column,
+    slice_demand: Column,
+    reasons: Column,
+    wanted: Wanted,
     passes: int,
 ) -> Plan:
     """Build the plan's columns, each sorted in one fixed way."""
@@ -175,13 +200,22 @@ def plan_of(
     why = reasons_of(np.concatenate((reasons, grouped)), outcomes)
     ready = np.where(work.order_finish[:receipts] >= NEVER_S, NEVER, work.order_finish[:receipts])
     messages = advising.messages_of(problem, pegs, proposals, why, ready, wanted.receipt_need, wanted.receipt_demand)
-    return Plan(proposals, placements, pegs, deliveries, outcomes, why, messages, wanted.shortages, ready,
-                g.level.copy(), passes)
+    return Plan(
+        proposals,
+        placements,
+        pegs,
+        deliveries,
+        outcomes,
+        why,
+        messages,
+        wanted.shortages,
+        ready,
+        np.array(g.level),
+        passes,
+    )
 
 
-def proposals_of(
-    problem: Problem, g: Given, work: Work, alive: Column, demand: Column
-) -> tuple[Proposals, Column]:
+def proposals_of(problem: Problem, g: Given, work: Work, alive: Mask, demand: Column) -> tuple[Proposals, Column]:
     """The new orders, sorted, and per order its proposal row (receipts keep their own row number)."""
     receipts, orders = int(g.numbers[3]), int(work.count[0])
     new = np.flatnonzero(alive[receipts:]) + receipts
@@ -194,13 +228,19 @@ def proposals_of(
     number = np.concatenate((np.arange(receipts), np.full(orders - receipts, NONE)))
     number[new[order]] = np.arange(new.size)
     table = Proposals.of(
-        item=item[order], kind=kind[order], quantity=work.order_quantity[new][order], start_s=start[order],
-        finish_s=finish[order], need_s=work.order_need[new][order],
-        demand=demand[new][order], past=start[order] < problem.now_s)
+        item=item[order],
+        kind=kind[order],
+        quantity=work.order_quantity[new][order],
+        start_s=start[order],
+        finish_s=finish[order],
+        need_s=work.order_need[new][order],
+        demand=demand[new][order],
+        past=start[order] < problem.now_s,
+    )
     return table, number
 
 
-def placements_of(problem: Problem, g: Given, work: Work, alive: Column, number: Column) -> Placements:
+def placements_of(problem: Problem, g: Given, work: Work, alive: Mask, number: Column) -> Placements:
     """Where every operation stands, sorted by centre, machine and start."""
     receipts, rows = int(g.numbers[3]), int(work.count[3])
     keep = np.flatnonzero(alive[work.place_order[:rows]])
@@ -216,14 +256,18 @@ def placements_of(problem: Problem, g: Given, work: Work, alive: Column, number:
     by = np.lexsort((k, number[order], kind, work.place_start[keep], work.place_machine[keep], work.place_centre[keep]))
     keep = keep[by]
     return Placements.of(
-        supply_kind=kind[by], supply=number[order][by], sequence=sequence[by], centre=work.place_centre[keep],
-        machine=work.place_machine[keep], start_s=work.place_start[keep], end_s=work.place_end[keep],
-        work_s=work.place_work[keep])
+        supply_kind=kind[by],
+        supply=number[order][by],
+        sequence=sequence[by],
+        centre=work.place_centre[keep],
+        machine=work.place_machine[keep],
+        start_s=work.place_start[keep],
+        end_s=work.place_end[keep],
+        work_s=work.place_work[keep],
+    )
 
 
-def pegs_of(
-    problem: Problem, g: Given, work: Work, slice_demand: Column, good: Column, number: Column
-) -> Pegs:
+def pegs_of(problem: Problem, g: Given, work: Work, slice_demand: Column, good: Mask, number: Column) -> Pegs:
     """All pegs that hold, slices of one demand put together."""
     stocks, receipts = int(g.numbers[2]), int(g.numbers[3])
     rows = np.flatnonzero(good)
@@ -234,7 +278,7 @@ def pegs_of(
     need = np.maximum(work.req_need[req], ready)
     if problem.constrained:
         need = np.maximum(need, np.where(kind == SAFETY, need, problem.now_s))
-    taken = (kind == ORDER)
+    taken = kind == ORDER
     if taken.any():
         has_ops = taken & (work.order_ops[order] > 0)
         need[has_ops] = work.place_start[work.order_op[order[has_ops]] + work.req_operation[req[has_ops]]]
@@ -248,12 +292,15 @@ def pegs_of(
     if problem.constrained:
         need[demand] = np.maximum(need[demand], problem.now_s)
     together(problem, consumer, need, demand)
-    consumer_kind = np.select([demand, taken & (order < receipts), taken],
-                              [ConsumerKind.DEMAND, ConsumerKind.WORK_ORDER, ConsumerKind.PROPOSAL],
-                              ConsumerKind.SAFETY)
+    consumer_kind = np.select(
+        [demand, taken & (order < receipts), taken],
+        [ConsumerKind.DEMAND, ConsumerKind.WORK_ORDER, ConsumerKind.PROPOSAL],
+        ConsumerKind.SAFETY,
+    )
     consumer[taken] = number[consumer[taken]]
-    supply_kind = np.select([supply < stocks, supply < stocks + receipts], [SupplyKind.STOCK, SupplyKind.RECEIPT],
-                            SupplyKind.PROPOSAL)
+    supply_kind = np.select(
+        [supply < stocks, supply < stocks + receipts], [SupplyKind.STOCK, SupplyKind.RECEIPT], SupplyKind.PROPOSAL
+    )
     row = supply.copy()
     row[supply >= stocks] = number[supply[supply >= stocks] - stocks]
     item, quantity = work.req_item[req], work.peg_quantity[rows]
@@ -265,8 +312,16 @@ def pegs_of(
     new[1:] = np.any([np.diff(array) != 0 for array in columns], axis=0)
     total = np.add.reduceat(quantity[by], np.flatnonzero(new))
     columns = [array[new] for array in columns]
-    return Pegs.of(supply_kind=columns[0], supply=columns[1], consumer_kind=columns[2], consumer=columns[3],
-                   item=columns[4], quantity=total, ready_s=columns[5], need_s=columns[6])
+    return Pegs.of(
+        supply_kind=columns[0],
+        supply=columns[1],
+        consumer_kind=columns[2],
+        consumer=columns[3],
+        item=columns[4],
+        quantity=total,
+        ready_s=columns[5],
+        need_s=columns[6],
+    )
 
 
 def together(problem: Problem, consumer: Column, need: Column, demand: Column) -> None:
@@ -293,8 +348,13 @@ def deliveries_of(problem: Problem, pegs: Pegs) -> Deliveries:
     at = pegs.need_s[rows] + problem.demands.shipping_s[demand]
     by = np.lexsort((pegs.supply[rows], pegs.supply_kind[rows], at, demand))
     rows = rows[by]
-    return Deliveries.of(demand=demand[by], quantity=pegs.quantity[rows], delivered_s=at[by],
-                         supply_kind=pegs.supply_kind[rows], supply=pegs.supply[rows])
+    return Deliveries.of(
+        demand=demand[by],
+        quantity=pegs.quantity[rows],
+        delivered_s=at[by],
+        supply_kind=pegs.supply_kind[rows],
+        supply=pegs.supply[rows],
+    )
 
 
 def outcomes_of(problem: Problem, deliveries: Deliveries) -> Outcomes:
@@ -314,8 +374,13 @@ def outcomes_of(problem: Problem, deliveries: Deliveries) -> Outcomes:
         last[some] = latest[some]
         late[some] = np.maximum(latest[some] - demands.due_s[some], 0)
     counted = demands.due_s <= problem.horizon_until_s
-    return Outcomes.of(delivered=delivered, short=np.where(counted, demands.quantity - delivered, 0), on_time=on_time,
-                       projected_s=last, late_s=late)
+    return Outcomes.of(
+        delivered=delivered,
+        short=np.where(counted, demands.quantity - delivered, 0),
+        on_time=on_time,
+        projected_s=last,
+        late_s=late,
+    )
 
 
 def waits_for_group(problem: Problem, ready: Column, outcomes: Outcomes, explained: Column) -> Column:
@@ -336,8 +401,19 @@ def waits_for_group(problem: Problem, ready: Column, outcomes: Outcomes, explain
             last = int(members[np.argmax(np.isin(members, explained))])
             wait = int(outcomes.late_s[demand])
         if wait > 0:
-            rows.append([demand, ReasonKind.DELIVERED_TOGETHER, int(demands.item[last]), NONE, NONE, wait,
-                         int(ready[demand]), int(ready[demand]) + wait, int(demands.quantity[demand])])
+            rows.append(
+                [
+                    demand,
+                    ReasonKind.DELIVERED_TOGETHER,
+                    int(demands.item[last]),
+                    NONE,
+                    NONE,
+                    wait,
+                    int(ready[demand]),
+                    int(ready[demand]) + wait,
+                    int(demands.quantity[demand]),
+                ]
+            )
     return np.array(rows, np.int64).reshape(-1, 9)
 
 
@@ -349,8 +425,8 @@ def reasons_of(rows: Column, outcomes: Outcomes) -> Reasons:
     missing = (rows[:, 1] == ReasonKind.SHORT_FOR_EVER) | (rows[:, 1] == ReasonKind.BEYOND_HORIZON)
     rows = rows[hurt[rows[:, 0]] & (~missing | (outcomes.short[rows[:, 0]] > 0))]
     missing = (rows[:, 1] == ReasonKind.SHORT_FOR_EVER) | (rows[:, 1] == ReasonKind.BEYOND_HORIZON)
-    weight = np.where(missing, NEVER_S, rows[:, 5])
-    same = np.lexsort((np.arange(rows.shape[0]), -weight, rows[:, 4], rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))
+    weight: Column = np.asarray(np.where(missing, NEVER_S, rows[:, 5]), np.int64)
+    same = np.lexsort((np.arange(len(rows)), -weight, rows[:, 4], rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))
     sorted_rows = rows[same]
     first = np.ones(same.size, bool)
     first[1:] = np.any(np.diff(sorted_rows[:, :5], axis=0) != 0, axis=1)
@@ -358,7 +434,17 @@ def reasons_of(rows: Column, outcomes: Outcomes) -> Reasons:
     by = np.lexsort((rows[:, 3], rows[:, 2], rows[:, 1], -weight, rows[:, 0]))
     rows = rows[by]
     starts = np.flatnonzero(np.concatenate(([True], np.diff(rows[:, 0]) != 0))) if rows.shape[0] else np.empty(0, int)
-    place = np.arange(rows.shape[0]) - np.repeat(starts, np.diff(np.append(starts, rows.shape[0])))
-    return Reasons.of(demand=rows[:, 0], place=place, kind=rows[:, 1], item=rows[:, 2], centre=rows[:, 3],
-                      receipt=rows[:, 4], seconds=rows[:, 5], from_s=rows[:, 6], until_s=rows[:, 7],
-                      quantity=rows[:, 8])
+    lengths = np.asarray(np.diff(np.append(starts, rows.shape[0])), np.int64)
+    place = np.arange(len(rows)) - np.asarray(np.repeat(starts, lengths), np.int64)
+    return Reasons.of(
+        demand=rows[:, 0],
+        place=place,
+        kind=rows[:, 1],
+        item=rows[:, 2],
+        centre=rows[:, 3],
+        receipt=rows[:, 4],
+        seconds=rows[:, 5],
+        from_s=rows[:, 6],
+        until_s=rows[:, 7],
+        quantity=rows[:, 8],
+    )

@@ -14,15 +14,21 @@ from lianzao.engine.compiling import allocating, kernel
 from lianzao.engine.netting import BUY, DEMAND, ORDER, add_requirement, net_item, run_seconds, soonest
 from lianzao.engine.placing import first_fit, order_earliest, order_latest
 from lianzao.engine.state import Given, Work
-from lianzao.engine.tables import Column
+from lianzao.engine.tables import Cells
 
 MOST_SLICES = 4
 
 
 @allocating
 def run_pass(
-    g: Given, w: Work, slice_item: Column, slice_quantity: Column, slice_need: Column, slice_rank: Column,
-    safety: Column, material_ready: Column,
+    g: Given,
+    w: Work,
+    slice_item: Cells,
+    slice_quantity: Cells,
+    slice_need: Cells,
+    slice_rank: Cells,
+    safety: Cells,
+    material_ready: Cells,
 ) -> None:
     """Plan once for the given demand slices and safety stocks.
 
@@ -75,7 +81,7 @@ def add_placement(w: Work, order: int, centre: int, work: int, wait: int) -> int
 
 
 @allocating
-def open_orders(g: Given, w: Work, material_ready: Column) -> None:
+def open_orders(g: Given, w: Work, material_ready: Cells) -> None:
     """Take over the open receipts; work orders take their places on the machines."""
     receipts, stocks, now = g.numbers[3], g.numbers[2], g.numbers[0]
     w.count[0] = receipts
@@ -132,7 +138,9 @@ def tentative(g: Given, w: Work, first_new: int) -> None:
     if first_new == last:
         return
     item = w.order_item[first_new]
-    for order in first_new + np.argsort(w.order_rank[first_new:last], kind="mergesort"):
+    places = np.argsort(w.order_rank[first_new:last], kind="mergesort")
+    for at in range(last - first_new):
+        order = first_new + int(places[at])
         if w.order_rank[order] == NEVER_S:
             w.order_rank[order] = g.numbers[5]
         if g.kind[item] == BUY:
@@ -197,11 +205,14 @@ def settle(g: Given, w: Work) -> None:
     w.head[:] = -1
     w.tail[:] = -1
     queue = np.empty(orders, np.int64)
-    queue[: g.receipt_order.shape[0]] = g.receipt_order
+    open_orders = g.receipt_order.shape[0]
+    for at in range(open_orders):
+        queue[at] = g.receipt_order[at]
     new = np.arange(g.numbers[3], orders)
-    queue[g.receipt_order.shape[0]:] = new[np.argsort(w.order_need[new], kind="mergesort")]
-    for order in queue[np.argsort(key[queue], kind="mergesort")]:
-        settle_order(g, w, order)
+    queue[open_orders:] = new[np.argsort(w.order_need[new], kind="mergesort")]
+    in_order = queue[np.argsort(key[queue], kind="mergesort")]
+    for at in range(orders):
+        settle_order(g, w, int(in_order[at]))
     read_ready(g, w)
 
 
@@ -259,7 +270,7 @@ def read_ready(g: Given, w: Work) -> None:
 
 
 @kernel
-def pieces_of(g: Given, w: Work, req: int, quantity: Column, at: Column) -> int:
+def pieces_of(g: Given, w: Work, req: int, quantity: Cells, at: Cells) -> int:
     """The pieces (quantity, instant) in which a need could be met if late orders were split; returns their number.
 
     Unfilled quantity is no piece. The last place of the arrays takes all that does not fit.
@@ -286,7 +297,7 @@ def pieces_of(g: Given, w: Work, req: int, quantity: Column, at: Column) -> int:
 
 
 @kernel
-def add_piece(quantity: Column, at: Column, number: int, most: int, amount: int, instant: int) -> int:
+def add_piece(quantity: Cells, at: Cells, number: int, most: int, amount: int, instant: int) -> int:
     """Append a piece, or merge it with one of the same instant; returns the new number."""
     if amount <= 0 or instant >= NEVER_S:
         return number

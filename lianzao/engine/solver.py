@@ -22,7 +22,7 @@ from lianzao.engine.tables import Column
 from lianzao.engine.tracing import delivery_pieces, safety_short, trace_slices
 
 MOST_PASSES = 6
-MOST_RESTARTS = 8    # first passes until the open work orders have their material dates
+MOST_RESTARTS = 8  # first passes until the open work orders have their material dates
 MOST_REDATINGS = 3
 
 
@@ -39,8 +39,12 @@ class Slices:
         """True when both hold the same rows."""
         return all(
             np.array_equal(mine, theirs)
-            for mine, theirs in ((self.demand, other.demand), (self.quantity, other.quantity), (self.need, other.need),
-                                 (self.again, other.again))
+            for mine, theirs in (
+                (self.demand, other.demand),
+                (self.quantity, other.quantity),
+                (self.need, other.need),
+                (self.again, other.again),
+            )
         )
 
 
@@ -146,7 +150,7 @@ def settled_material(g: Given, before: Column, found: Column, starved: list[int]
     ready = np.where((found >= NEVER_S) | (before >= NEVER_S), before, found)
     operations = g.rop_centre.shape[0]
     for order in starved:
-        ready[g.rop_first[order]:g.rop_first[order + 1]] = NEVER_S
+        ready[g.rop_first[order] : g.rop_first[order + 1]] = NEVER_S
         ready[operations + order] = NEVER_S
     return ready
 

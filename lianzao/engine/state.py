@@ -8,121 +8,122 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lianzao.engine.tables import Column
+from lianzao.engine.tables import Cells, Column
 
 
 class Given(NamedTuple):
     """The problem, indexed for speed. `*_first` arrays have one more entry than rows they index (CSR)."""
 
-    numbers: Column          # [now, constrained, stocks, receipts, demands, worst rank, deepest level]
-    kind: Column
-    step: Column
-    lead_s: Column
-    lot_minimum: Column
-    lot_multiple: Column
-    lot_maximum: Column
-    lot_fixed: Column
-    cover_s: Column
-    fence_s: Column
-    count_late_s: Column
-    level: Column            # low-level code
-    held: Column             # per item: quantity on hold
-    item_order: Column       # items by low-level code
-    bom_first: Column
-    bom_component: Column
-    bom_numerator: Column    # gross component per parent as a reduced ratio
-    bom_denominator: Column
-    bom_from: Column
-    bom_until: Column
-    bom_operation: Column    # 0-based place in the parent's routing
-    op_first: Column
-    op_centre: Column
-    op_setup_s: Column
-    op_run_us: Column
-    op_fixed: Column
-    op_wait_s: Column
-    op_sequence: Column
-    machines: Column         # per centre
-    machine_first: Column    # per centre: its first row in `Work.head`
-    hours_first: Column
-    hours_start: Column
-    hours_end: Column
-    hours_before: Column     # working seconds of the centre before the interval
-    supply_item: Column      # stock rows, then receipts
-    supply_quantity: Column
-    supply_at: Column        # stock: available; receipts: expected (never before now)
-    supply_first: Column     # per item, into supply_list
-    supply_list: Column
-    receipt_overdue: Column
-    receipt_rank: Column     # negative = committed, goes before everything; 0 = takes the rank of what it serves
-    receipt_order: Column    # open work orders in the order in which they take their places
-    rop_first: Column
-    rop_centre: Column
-    rop_work_s: Column
-    rop_wait_s: Column
-    rop_started: Column
-    rop_start_s: Column
-    rop_machine: Column
-    need_first: Column       # components of open work orders
-    need_item: Column
-    need_quantity: Column
-    need_operation: Column   # 0-based place among the remaining operations
+    numbers: Cells  # [now, constrained, stocks, receipts, demands, worst rank, deepest level]
+    kind: Cells
+    step: Cells
+    lead_s: Cells
+    lot_minimum: Cells
+    lot_multiple: Cells
+    lot_maximum: Cells
+    lot_fixed: Cells
+    cover_s: Cells
+    fence_s: Cells
+    count_late_s: Cells
+    level: Cells  # low-level code
+    held: Cells  # per item: quantity on hold
+    item_order: Cells  # items by low-level code
+    bom_first: Cells
+    bom_component: Cells
+    bom_numerator: Cells  # gross component per parent as a reduced ratio
+    bom_denominator: Cells
+    bom_from: Cells
+    bom_until: Cells
+    bom_operation: Cells  # 0-based place in the parent's routing
+    op_first: Cells
+    op_centre: Cells
+    op_setup_s: Cells
+    op_run_us: Cells
+    op_fixed: Cells
+    op_wait_s: Cells
+    op_sequence: Cells
+    machines: Cells  # per centre
+    machine_first: Cells  # per centre: its first row in `Work.head`
+    hours_first: Cells
+    hours_start: Cells
+    hours_end: Cells
+    hours_before: Cells  # working seconds of the centre before the interval
+    supply_item: Cells  # stock rows, then receipts
+    supply_quantity: Cells
+    supply_at: Cells  # stock: available; receipts: expected (never before now)
+    supply_first: Cells  # per item, into supply_list
+    supply_list: Cells
+    receipt_overdue: Cells
+    receipt_rank: Cells  # negative = committed, goes before everything; 0 = takes the rank of what it serves
+    receipt_order: Cells  # open work orders in the order in which they take their places
+    rop_first: Cells
+    rop_centre: Cells
+    rop_work_s: Cells
+    rop_wait_s: Cells
+    rop_started: Cells
+    rop_start_s: Cells
+    rop_machine: Cells
+    need_first: Cells  # components of open work orders
+    need_item: Cells
+    need_quantity: Cells
+    need_operation: Cells  # 0-based place among the remaining operations
 
 
 class Work(NamedTuple):
     """One pass: orders, requirements, pegs, placements."""
 
-    count: Column            # [orders, needs, pegs, placements, reasons, full, error, its item, profiles, stocks]
+    count: Cells  # pyright: ignore[reportIncompatibleMethodOverride]  # no tuple's count
+    # [orders, needs, pegs, placements, reasons, full, error, its item, profiles, stocks]
     # orders
-    order_item: Column
-    order_quantity: Column
-    order_need: Column
-    order_finish: Column
-    order_rank: Column
-    order_reserve: Column    # part put by for the safety stock: never pegged to a demand
-    order_op: Column         # first row in placements
-    order_ops: Column
-    order_requirement: Column
-    order_requirements: Column
-    order_profile: Column    # first row in profile_*, -1 = all at order_finish
-    order_profiles: Column
+    order_item: Cells
+    order_quantity: Cells
+    order_need: Cells
+    order_finish: Cells
+    order_rank: Cells
+    order_reserve: Cells  # part put by for the safety stock: never pegged to a demand
+    order_op: Cells  # first row in placements
+    order_ops: Cells
+    order_requirement: Cells
+    order_requirements: Cells
+    order_profile: Cells  # first row in profile_*, -1 = all at order_finish
+    order_profiles: Cells
     # requirements (ckind: 1 demand slice, 2 order, 4 safety stock)
-    req_item: Column
-    req_quantity: Column
-    req_need: Column
-    req_rank: Column
-    req_ckind: Column
-    req_consumer: Column
-    req_operation: Column
-    req_ready: Column
-    req_unfilled: Column
-    req_next: Column         # next requirement of the same item
-    req_peg: Column          # first peg
-    req_last_peg: Column
-    item_req: Column         # first requirement of an item
+    req_item: Cells
+    req_quantity: Cells
+    req_need: Cells
+    req_rank: Cells
+    req_ckind: Cells
+    req_consumer: Cells
+    req_operation: Cells
+    req_ready: Cells
+    req_unfilled: Cells
+    req_next: Cells  # next requirement of the same item
+    req_peg: Cells  # first peg
+    req_last_peg: Cells
+    item_req: Cells  # first requirement of an item
     # pegs
-    peg_supply: Column
-    peg_req: Column
-    peg_quantity: Column
-    peg_offset: Column       # quantity of the same supply pegged before this one
-    peg_next: Column
-    supply_pegged: Column
+    peg_supply: Cells
+    peg_req: Cells
+    peg_quantity: Cells
+    peg_offset: Cells  # quantity of the same supply pegged before this one
+    peg_next: Cells
+    supply_pegged: Cells
     # placements
-    place_order: Column
-    place_centre: Column
-    place_machine: Column
-    place_start: Column
-    place_end: Column
-    place_work: Column
-    place_worked: Column     # worked seconds of the centre before it starts
-    place_wait: Column
-    place_ready: Column      # when the material of the operation is there
-    place_next: Column       # next on the same machine
-    place_previous: Column
-    head: Column             # per machine
-    tail: Column
+    place_order: Cells
+    place_centre: Cells
+    place_machine: Cells
+    place_start: Cells
+    place_end: Cells
+    place_work: Cells
+    place_worked: Cells  # worked seconds of the centre before it starts
+    place_wait: Cells
+    place_ready: Cells  # when the material of the operation is there
+    place_next: Cells  # next on the same machine
+    place_previous: Cells
+    head: Cells  # per machine
+    tail: Cells
     # output of an order in slices (what could be had earlier if the lot were split)
-    profile_quantity: Column
-    profile_at: Column
+    profile_quantity: Cells
+    profile_at: Cells
     # reasons: rows of [demand, kind, item, centre, receipt, seconds, from, until, quantity]
     reason: Column

@@ -9,13 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Protocol, Self, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 
 Index = npt.NDArray[np.int32]
 Column = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool]
+
+
+class Cells(Protocol):
+    """A column as compiled functions see it, where a cell is a plain number (NumPy's own types say Any)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, at: int, /) -> int: ...
+    @overload
+    def __getitem__(self, at: slice | Column, /) -> Column: ...
+    def __setitem__(self, at: int | slice, value: int, /) -> None: ...
+
 
 REQUIRED = object()
 
@@ -68,7 +83,7 @@ class Table:
                     raise ProblemError("missing_column", message, table=cls.__name__, column=f.name)
                 value = 0
             array = np.empty(rows, dtype=f.metadata["dtype"])
-            array[:] = value  # pyright: ignore[reportArgumentType]
+            array[:] = cast("npt.ArrayLike", value)
             array.flags.writeable = False
             made[f.name] = array
         return cls(**made)

@@ -14,7 +14,7 @@ from lianzao.engine.netting import BUY
 from lianzao.engine.placing import first_fit
 from lianzao.engine.scheduling import pieces_of, supply_at
 from lianzao.engine.state import Given, Work
-from lianzao.engine.tables import Column
+from lianzao.engine.tables import Cells, Column
 
 MATERIAL, OVERDUE, PURCHASING, MANUFACTURING, CAPACITY = 1, 2, 3, 4, 5
 HOLD, SHORT, HORIZON, FENCE, SHIPPING = 6, 7, 8, 9, 10
@@ -23,7 +23,15 @@ TRACED_PEGS = 4
 
 @kernel
 def add_reason(
-    w: Work, demand: int, kind: int, item: int, centre: int, receipt: int, seconds: int, since: int, until: int,
+    w: Work,
+    demand: int,
+    kind: int,
+    item: int,
+    centre: int,
+    receipt: int,
+    seconds: int,
+    since: int,
+    until: int,
     quantity: int,
 ) -> None:
     """Note one cause of one demand's lateness."""
@@ -46,7 +54,7 @@ def add_short(g: Given, w: Work, demand: int, item: int, since: int, quantity: i
 
 
 @allocating
-def trace_slices(g: Given, w: Work, slice_demand: Column) -> None:
+def trace_slices(g: Given, w: Work, slice_demand: Cells) -> None:
     """Give the reasons of all slices that come later than wanted. Slice s is requirement s."""
     stocks, now = g.numbers[2], g.numbers[0]
     for s in range(slice_demand.shape[0]):
@@ -208,7 +216,7 @@ def delivery_pieces(g: Given, w: Work, slices: int, out: Column) -> int:
 
 
 @allocating
-def safety_short(g: Given, w: Work, safety: Column) -> None:
+def safety_short(g: Given, w: Work, safety: Cells) -> None:
     """Lower the safety stocks to what can be had at all."""
     quantity, at = np.zeros(32, np.int64), np.zeros(32, np.int64)
     for req in range(w.count[1]):

@@ -73,8 +73,9 @@ def closed_time(problem: Problem, plan: Plan) -> list[str]:
         if row["centre"] < 0:
             open_s = row["end_s"] - row["start_s"]
         else:
-            open_s = sum(max(0, min(end, row["end_s"]) - max(start, row["start_s"]))
-                         for start, end in hours[row["centre"]])
+            open_s = sum(
+                max(0, min(end, row["end_s"]) - max(start, row["start_s"])) for start, end in hours[row["centre"]]
+            )
         if open_s != row["work_s"] and row["work_s"] > 0:
             found.append(f"operation works {row['work_s']} s but has {open_s} s open: {row}")
     return found
@@ -207,7 +208,8 @@ def components(problem: Problem, plan: Plan) -> list[str]:
     for peg in plan.pegs.rows():
         key = (peg["consumer_kind"], peg["consumer"], peg["item"])
         got[key] += peg["quantity"]
-        earliest[key] = min(earliest.get(key, 2**62), peg["need_s"])
+        need_s = peg["need_s"]
+        earliest[key] = min(earliest[key], need_s) if key in earliest else need_s
 
     def net(parent: int, amount: Fraction, need: dict[int, Fraction], dated: list[int]) -> None:
         for line in lines[parent]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from time import perf_counter
 
 import pytest
 
 from lianzao.engine.solver import solve, warm
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "engine"))
-from plants import large
+from tests.unit.engine.plants import large
 
 SIZES = {
     "demo plant": ((30, 3, 40, 4, 3, 10), 0.02),

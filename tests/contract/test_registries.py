@@ -100,7 +100,8 @@ def test_every_error_raised_in_the_house_has_words() -> None:
     from pathlib import Path
 
     raised: set[tuple[str, str]] = set()
-    pattern = re.compile(r"\b(?:DomainError|Invalid|RuleBroken|Conflict|NotFound|NotAllowed|NotKnown)\(\s*\"([a-z_]+)\"")
+    kinds = "DomainError|Invalid|RuleBroken|Conflict|NotFound|NotAllowed|NotKnown"
+    pattern = re.compile(rf"\b(?:{kinds})\(\s*\"([a-z_]+)\"")
     for path in Path(words.HOUSE).rglob("*.py"):
         raised |= {(path.name, code) for code in pattern.findall(path.read_text("utf-8"))}
     assert sorted(each for each in raised if not words.known(f"error.{each[1]}")) == []
@@ -119,7 +120,7 @@ def test_no_word_is_empty_and_chinese_is_chinese() -> None:
 def test_a_list_is_read_filtered_searched_sorted_and_exported(resource: Resource, acting: As) -> None:
     client = acting(ADMIN)
     path = f"/api/{resource.room}/{resource.entity}"
-    with CaptureQueriesContext(connection, ) as seen:
+    with CaptureQueriesContext(connection) as seen:
         answer = client.get(path, {"limit": 50})
     assert answer.status_code == 200, answer.content
     body = answer.json()
@@ -184,7 +185,9 @@ def test_a_command_is_refused_to_nobody_and_malformed(command: Command[Any, Any]
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda each: each.key)
 def test_a_command_names_nobody_it_cannot_find(command: Command[Any, Any], acting: As) -> None:
     """A first entity that does not exist is a 404 that names its kind, never a 500."""
-    first = next((each for each in command.parameters if each.entity is not None and not each.many and each.required), None)
+    first = next(
+        (each for each in command.parameters if each.entity is not None and not each.many and each.required), None
+    )
     others = [each for each in command.parameters if each.required and each is not first]
     if first is None or others:
         return

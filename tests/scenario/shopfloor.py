@@ -147,9 +147,11 @@ class Floor:
     def operation(self, order: WorkOrder, sequence: int = 10) -> WorkOrderOperation:
         return WorkOrderOperation.objects.get(work_order=order, sequence=sequence)
 
-    def report(self, order: WorkOrder, sequence: int, good: str, scrap: str = "0", **more: Any) -> Any:
+    def report(
+        self, order: WorkOrder, sequence: int, good: str, scrap: str = "0", *, tap: UUID | None = None, **more: Any
+    ) -> Any:
         reason = self.scratched if D(scrap) else None
-        return production.report_operation(
+        return production.report_operation.ordered(tap)(
             self.by,
             operation=self.operation(order, sequence),
             good=D(good),

@@ -16,6 +16,8 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from lianzao.access import commands as access
 from lianzao.access import sessions
@@ -236,8 +238,8 @@ def test_the_line_ends_with_the_session_and_comes_back_after_a_lost_database(doo
     assert line.news() is None
     assert Line(door.path, "sales.OrderConfirmed", key).status == 401
 
-    name = psycopg.conninfo.conninfo_to_dict(door.url)["dbname"]
-    cut = psycopg.sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND query ~ {}")
+    name = conninfo_to_dict(door.url)["dbname"]
+    cut = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND query ~ {}")
     test_ground.cluster.execute(cut.format(str(name), "pg_current_snapshot|LISTEN"))
     told = door.tell("sales.OrderConfirmed", number="after the break")
     heard = stays.news()

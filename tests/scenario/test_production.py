@@ -238,8 +238,8 @@ def test_the_same_tap_twice_is_one_report(floor: Floor) -> None:
     stocked(floor)
     order = floor.order(floor.body, "10")
     tap = uuid7()
-    first = floor.report(order, 10, "4", _order_id=tap)
-    again = floor.report(order, 10, "4", _order_id=tap)
+    first = floor.report(order, 10, "4", tap=tap)
+    again = floor.report(order, 10, "4", tap=tap)
     assert again.id == first.id and OperationReport.objects.count() == 1
     order.refresh_from_db()
     assert order.good_quantity == 4

@@ -44,8 +44,8 @@ def test_late_supply_finds_who_is_hurt_and_why_and_the_remedy_reaches_the_custom
     order = planned(house)
     steel = house.schedule("STEEL")
     cause = uuid7()
-    procurement.change_expected(
-        house.by("buyer"), schedule_line=steel, expected_on=day(25), reason="轧机故障", _order_id=cause
+    procurement.change_expected.ordered(cause)(
+        house.by("buyer"), schedule_line=steel, expected_on=day(25), reason="轧机故障"
     )
     house.settle()
 
@@ -93,7 +93,7 @@ def test_material_arrives_early_and_everybody_knows(house: House) -> None:
     for each in ActionMessage.objects.filter(action="reschedule", status="open"):
         planning.accept_remedy(house.by("planner"), message=each)
     house.settle()
-    late = house.line(order).projected_at
+    late = house.projected(order)
 
     for each in WorkOrder.objects.filter(status="planned"):
         production.release_work_order(house.by("lead"), work_order=each)
@@ -114,7 +114,7 @@ def test_material_arrives_early_and_everybody_knows(house: House) -> None:
     quality.accept_inspection(house.by("quality"), inspection=Inspection.objects.get(status="open"))
     house.settle()
     assert PickTask.objects.filter(item__code="STEEL", status="open").exists()
-    assert house.line(order).projected_at < late
+    assert house.projected(order) < late
     assert ActionMessage.objects.filter(action="reschedule", status="open").exists()
     house.prove()
 
@@ -251,13 +251,12 @@ def test_scrap_is_reported_once_and_what_is_short_is_planned_again(house: House)
     operation = WorkOrderOperation.objects.get(work_order=pump, sequence=10)
     tap = uuid7()
     for _ in range(2):
-        production.report_operation(
+        production.report_operation.ordered(tap)(
             house.by("operator"),
             operation=operation,
             good=D(95),
             scrap=D(5),
             scrap_reason=ScrapReason.objects.get(),
-            _order_id=tap,
         )
     house.settle()
     operation.refresh_from_db()
@@ -296,7 +295,7 @@ def test_a_held_lot_is_not_used_and_its_customer_is_told_late(house: House) -> N
 def test_a_machine_down_for_eight_hours_moves_what_stands_on_it_and_back(house: House) -> None:
     order, _body, pump = started(house)
     house.at("2026-03-20 09:00")
-    before = house.line(order).projected_at
+    before = house.projected(order)
     machine = house.machine("MACHINE-1")
     equipment.stop_machine(
         house.by("maintenance"),
@@ -306,7 +305,7 @@ def test_a_machine_down_for_eight_hours_moves_what_stands_on_it_and_back(house: 
     )
     house.settle()
     moved = ActionMessage.objects.filter(action="reschedule", subject_id=pump.id, status="open")
-    assert moved.exists() and house.line(order).projected_at > before
+    assert moved.exists() and house.projected(order) > before
     late = Outlook.objects.get()
     assert late.reasons[0]["reason"] == "machine_down" and late.reasons[0]["work_center"] == "MACHINE"
     house.advance(hours=1)
@@ -341,14 +340,13 @@ def test_a_count_difference_replans_what_counted_on_it(house: House) -> None:
     house.accept_all()
     assert not Proposal.objects.filter(status="open").exists()
     counted = uuid7()
-    inventory.count_stock(
+    inventory.count_stock.ordered(counted)(
         house.by("warehouse"),
         location=house.location("STORE"),
         item=house.item("MOTOR"),
         lot=Lot.objects.get(number="M-0"),
         counted=D(70),
         reason="盘点",
-        _order_id=counted,
     )
     house.settle()
     proposal = Proposal.objects.get(status="open")

@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from lianzao.access.models import Site
 from lianzao.foundation.actor import system_actor
@@ -58,8 +60,8 @@ class Yard:
         place = self.folder / "hold"
         place.touch() if held else place.unlink()
 
-    def rows(self, sql: str) -> list[Any]:
-        return [row[0] for row in self.connection.execute(sql.replace("%%", "%"))]
+    def rows(self, statement: LiteralString) -> list[Any]:
+        return [row[0] for row in self.connection.execute(statement.replace("%%", "%"))]
 
     def done(self) -> bool:
         return self.rows(OPEN) == [0]
@@ -124,9 +126,9 @@ def test_several_share_the_work_and_live_through_a_lost_database(yard: Yard, tes
     held(yard.done)
     assert sorted(yard.begun) == sorted(f"n{number}" for number in range(30))
 
-    name = psycopg.conninfo.conninfo_to_dict(yard.url)["dbname"]
+    name = conninfo_to_dict(yard.url)["dbname"]
     yard.connection.close()
-    cut = psycopg.sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
+    cut = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
     assert len(test_ground.cluster.execute(cut.format(str(name)))) >= 2
     yard.connection = psycopg.connect(yard.url, autocommit=True)
     yard.tell("after")

@@ -10,62 +10,114 @@ import lianzao.values.time
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('plant', '0001_tables'),
+        ("plant", "0001_tables"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StopReason',
+            name="StopReason",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('created_by', models.UUIDField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False)),
-                ('updated_by', models.UUIDField(editable=False, null=True)),
-                ('owner_system', models.CharField(default='lianzao', editable=False, max_length=40)),
-                ('code', models.CharField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('name_en', models.CharField(blank=True, max_length=200)),
-                ('retired_at', models.DateTimeField(editable=False, null=True)),
-                ('retired_why', models.CharField(blank=True, editable=False, max_length=200)),
-                ('search_terms', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, editable=False, size=None)),
-                ('planned', models.BooleanField(default=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("created_by", models.UUIDField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("updated_by", models.UUIDField(editable=False, null=True)),
+                ("owner_system", models.CharField(default="lianzao", editable=False, max_length=40)),
+                ("code", models.CharField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=200)),
+                ("name_en", models.CharField(blank=True, max_length=200)),
+                ("retired_at", models.DateTimeField(editable=False, null=True)),
+                ("retired_why", models.CharField(blank=True, editable=False, max_length=200)),
+                (
+                    "search_terms",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), default=list, editable=False, size=None
+                    ),
+                ),
+                ("planned", models.BooleanField(default=False)),
             ],
             options={
-                'db_table': 'equipment_stop_reason',
-                'abstract': False,
-                'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['search_terms'], name='equipm_stopreason_words')],
+                "db_table": "equipment_stop_reason",
+                "abstract": False,
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(fields=["search_terms"], name="equipm_stopreason_words")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='MachineState',
+            name="MachineState",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('created_by', models.UUIDField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False)),
-                ('updated_by', models.UUIDField(editable=False, null=True)),
-                ('owner_system', models.CharField(default='lianzao', editable=False, max_length=40)),
-                ('site_id', lianzao.foundation.entity.SiteField()),
-                ('state', lianzao.foundation.entity.ChoiceField(choices=[('running', 'running'), ('stopped', 'stopped'), ('setup', 'setup'), ('idle', 'idle')], max_length=24)),
-                ('began_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('expected_until', models.DateTimeField(blank=True, null=True)),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('machine', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='plant.machine')),
-                ('reason', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='equipment.stopreason')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("created_by", models.UUIDField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("updated_by", models.UUIDField(editable=False, null=True)),
+                ("owner_system", models.CharField(default="lianzao", editable=False, max_length=40)),
+                ("site_id", lianzao.foundation.entity.SiteField()),
+                (
+                    "state",
+                    lianzao.foundation.entity.ChoiceField(
+                        choices=[("running", "running"), ("stopped", "stopped"), ("setup", "setup"), ("idle", "idle")],
+                        max_length=24,
+                    ),
+                ),
+                ("began_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("expected_until", models.DateTimeField(blank=True, null=True)),
+                ("note", models.CharField(blank=True, max_length=200)),
+                (
+                    "machine",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="plant.machine"
+                    ),
+                ),
+                (
+                    "reason",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="equipment.stopreason",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'equipment_machine_state',
-                'abstract': False,
-                'indexes': [models.Index(fields=['machine', 'began_at'], name='equipment_state_by_machine'), models.Index(condition=models.Q(('ended_at', None)), fields=['site_id', 'state'], name='equipment_state_open'), models.Index(fields=['site_id', 'began_at'], name='equipment_state_by_time')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('machine',), name='equipment_state_one_open'), models.CheckConstraint(condition=models.Q(('ended_at', None), ('ended_at__gte', models.F('began_at')), _connector='OR'), name='equipment_state_ends_later')],
+                "db_table": "equipment_machine_state",
+                "abstract": False,
+                "indexes": [
+                    models.Index(fields=["machine", "began_at"], name="equipment_state_by_machine"),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)), fields=["site_id", "state"], name="equipment_state_open"
+                    ),
+                    models.Index(fields=["site_id", "began_at"], name="equipment_state_by_time"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at", None)), fields=("machine",), name="equipment_state_one_open"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ended_at", None), ("ended_at__gte", models.F("began_at")), _connector="OR"
+                        ),
+                        name="equipment_state_ends_later",
+                    ),
+                ],
             },
         ),
     ]

@@ -11,209 +11,377 @@ import lianzao.values.time
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalog', '0001_tables'),
-        ('parties', '0001_tables'),
-        ('plant', '0001_tables'),
+        ("catalog", "0001_tables"),
+        ("parties", "0001_tables"),
+        ("plant", "0001_tables"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Move',
+            name="Move",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('site_id', lianzao.foundation.entity.SiteField()),
-                ('quantity', lianzao.foundation.entity.QuantityField(decimal_places=6, max_digits=20)),
-                ('value', lianzao.foundation.entity.MoneyField(decimal_places=6, max_digits=20)),
-                ('happened_at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField()),
-                ('cause_kind', models.CharField(max_length=80)),
-                ('cause_id', models.UUIDField()),
-                ('order_id', models.UUIDField()),
-                ('reverses', models.UUIDField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("site_id", lianzao.foundation.entity.SiteField()),
+                ("quantity", lianzao.foundation.entity.QuantityField(decimal_places=6, max_digits=20)),
+                ("value", lianzao.foundation.entity.MoneyField(decimal_places=6, max_digits=20)),
+                ("happened_at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField()),
+                ("cause_kind", models.CharField(max_length=80)),
+                ("cause_id", models.UUIDField()),
+                ("order_id", models.UUIDField()),
+                ("reverses", models.UUIDField(null=True)),
             ],
             options={
-                'db_table': 'inventory_move',
-                'managed': False,
+                "db_table": "inventory_move",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='StockPeriod',
+            name="StockPeriod",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('created_by', models.UUIDField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False)),
-                ('updated_by', models.UUIDField(editable=False, null=True)),
-                ('owner_system', models.CharField(default='lianzao', editable=False, max_length=40)),
-                ('site_id', lianzao.foundation.entity.SiteField(unique=True)),
-                ('closed_until', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("created_by", models.UUIDField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("updated_by", models.UUIDField(editable=False, null=True)),
+                ("owner_system", models.CharField(default="lianzao", editable=False, max_length=40)),
+                ("site_id", lianzao.foundation.entity.SiteField(unique=True)),
+                ("closed_until", models.DateTimeField()),
             ],
             options={
-                'db_table': 'inventory_stock_period',
-                'abstract': False,
+                "db_table": "inventory_stock_period",
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Lot',
+            name="Lot",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('created_by', models.UUIDField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False)),
-                ('updated_by', models.UUIDField(editable=False, null=True)),
-                ('owner_system', models.CharField(default='lianzao', editable=False, max_length=40)),
-                ('number', models.CharField(max_length=60)),
-                ('status', lianzao.foundation.entity.StatusField(choices=[('usable', 'usable'), ('held', 'held'), ('scrapped', 'scrapped')], default='usable', max_length=24)),
-                ('supplier_lot', models.CharField(blank=True, max_length=80)),
-                ('made_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_on', models.DateField(blank=True, null=True)),
-                ('hold_reason', models.CharField(blank=True, max_length=200)),
-                ('source_kind', models.CharField(blank=True, max_length=80)),
-                ('source_id', models.UUIDField(blank=True, null=True)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.item')),
-                ('supplier', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='parties.party')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("created_by", models.UUIDField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("updated_by", models.UUIDField(editable=False, null=True)),
+                ("owner_system", models.CharField(default="lianzao", editable=False, max_length=40)),
+                ("number", models.CharField(max_length=60)),
+                (
+                    "status",
+                    lianzao.foundation.entity.StatusField(
+                        choices=[("usable", "usable"), ("held", "held"), ("scrapped", "scrapped")],
+                        default="usable",
+                        max_length=24,
+                    ),
+                ),
+                ("supplier_lot", models.CharField(blank=True, max_length=80)),
+                ("made_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_on", models.DateField(blank=True, null=True)),
+                ("hold_reason", models.CharField(blank=True, max_length=200)),
+                ("source_kind", models.CharField(blank=True, max_length=80)),
+                ("source_id", models.UUIDField(blank=True, null=True)),
+                (
+                    "item",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="catalog.item"),
+                ),
+                (
+                    "supplier",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="parties.party",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Balance',
+            name="Balance",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('site_id', lianzao.foundation.entity.SiteField()),
-                ('quantity', lianzao.foundation.entity.QuantityField(decimal_places=6, max_digits=20)),
-                ('item', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.item')),
-                ('location', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='plant.location')),
-                ('lot', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inventory.lot')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("site_id", lianzao.foundation.entity.SiteField()),
+                ("quantity", lianzao.foundation.entity.QuantityField(decimal_places=6, max_digits=20)),
+                (
+                    "item",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="catalog.item"
+                    ),
+                ),
+                (
+                    "location",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="plant.location"
+                    ),
+                ),
+                (
+                    "lot",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="inventory.lot"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'inventory_balance',
+                "db_table": "inventory_balance",
             },
         ),
         migrations.CreateModel(
-            name='PendingMove',
+            name="PendingMove",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('created_by', models.UUIDField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False)),
-                ('updated_by', models.UUIDField(editable=False, null=True)),
-                ('owner_system', models.CharField(default='lianzao', editable=False, max_length=40)),
-                ('site_id', lianzao.foundation.entity.SiteField()),
-                ('quantity', lianzao.foundation.entity.QuantityField(decimal_places=6, max_digits=20)),
-                ('posted_quantity', lianzao.foundation.entity.QuantityField(decimal_places=6, default=0, max_digits=20)),
-                ('status', lianzao.foundation.entity.StatusField(choices=[('pending', 'pending'), ('posted', 'posted'), ('void', 'void')], default='pending', max_length=24)),
-                ('reason', lianzao.foundation.entity.ChoiceField(choices=[('reservation', 'reservation'), ('uncovered', 'uncovered'), ('staging', 'staging')], max_length=24)),
-                ('cause_kind', models.CharField(max_length=80)),
-                ('cause_id', models.UUIDField()),
-                ('order_id', models.UUIDField()),
-                ('owner_id', models.UUIDField(blank=True, null=True)),
-                ('happened_at', models.DateTimeField(blank=True, null=True)),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.item')),
-                ('lot', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inventory.lot')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='plant.location')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='plant.location')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("created_by", models.UUIDField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("updated_by", models.UUIDField(editable=False, null=True)),
+                ("owner_system", models.CharField(default="lianzao", editable=False, max_length=40)),
+                ("site_id", lianzao.foundation.entity.SiteField()),
+                ("quantity", lianzao.foundation.entity.QuantityField(decimal_places=6, max_digits=20)),
+                (
+                    "posted_quantity",
+                    lianzao.foundation.entity.QuantityField(decimal_places=6, default=0, max_digits=20),
+                ),
+                (
+                    "status",
+                    lianzao.foundation.entity.StatusField(
+                        choices=[("pending", "pending"), ("posted", "posted"), ("void", "void")],
+                        default="pending",
+                        max_length=24,
+                    ),
+                ),
+                (
+                    "reason",
+                    lianzao.foundation.entity.ChoiceField(
+                        choices=[("reservation", "reservation"), ("uncovered", "uncovered"), ("staging", "staging")],
+                        max_length=24,
+                    ),
+                ),
+                ("cause_kind", models.CharField(max_length=80)),
+                ("cause_id", models.UUIDField()),
+                ("order_id", models.UUIDField()),
+                ("owner_id", models.UUIDField(blank=True, null=True)),
+                ("happened_at", models.DateTimeField(blank=True, null=True)),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "item",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="catalog.item"),
+                ),
+                (
+                    "lot",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="inventory.lot",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="plant.location"
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="plant.location"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'inventory_pending_move',
-                'abstract': False,
+                "db_table": "inventory_pending_move",
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='PickTask',
+            name="PickTask",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('created_by', models.UUIDField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False)),
-                ('updated_by', models.UUIDField(editable=False, null=True)),
-                ('owner_system', models.CharField(default='lianzao', editable=False, max_length=40)),
-                ('number', models.CharField(editable=False, max_length=60, unique=True)),
-                ('site_id', lianzao.foundation.entity.SiteField()),
-                ('status', lianzao.foundation.entity.StatusField(choices=[('open', 'open'), ('done', 'done'), ('short', 'short'), ('void', 'void')], default='open', max_length=24)),
-                ('purpose_kind', models.CharField(max_length=80)),
-                ('purpose_id', models.UUIDField()),
-                ('quantity', lianzao.foundation.entity.QuantityField(decimal_places=6, max_digits=20)),
-                ('picked_quantity', lianzao.foundation.entity.QuantityField(decimal_places=6, default=0, max_digits=20)),
-                ('assignee_id', models.UUIDField(blank=True, null=True)),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('done_at', models.DateTimeField(blank=True, null=True)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.item')),
-                ('lot', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inventory.lot')),
-                ('reservation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inventory.pendingmove')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='plant.location')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='plant.location')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("created_by", models.UUIDField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("updated_by", models.UUIDField(editable=False, null=True)),
+                ("owner_system", models.CharField(default="lianzao", editable=False, max_length=40)),
+                ("number", models.CharField(editable=False, max_length=60, unique=True)),
+                ("site_id", lianzao.foundation.entity.SiteField()),
+                (
+                    "status",
+                    lianzao.foundation.entity.StatusField(
+                        choices=[("open", "open"), ("done", "done"), ("short", "short"), ("void", "void")],
+                        default="open",
+                        max_length=24,
+                    ),
+                ),
+                ("purpose_kind", models.CharField(max_length=80)),
+                ("purpose_id", models.UUIDField()),
+                ("quantity", lianzao.foundation.entity.QuantityField(decimal_places=6, max_digits=20)),
+                (
+                    "picked_quantity",
+                    lianzao.foundation.entity.QuantityField(decimal_places=6, default=0, max_digits=20),
+                ),
+                ("assignee_id", models.UUIDField(blank=True, null=True)),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("done_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "item",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="catalog.item"),
+                ),
+                (
+                    "lot",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="inventory.lot",
+                    ),
+                ),
+                (
+                    "reservation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="inventory.pendingmove",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="plant.location"
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="plant.location"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'inventory_pick_task',
-                'abstract': False,
+                "db_table": "inventory_pick_task",
+                "abstract": False,
             },
         ),
         migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(fields=['number'], name='inventory_lot_by_number'),
+            model_name="lot",
+            index=models.Index(fields=["number"], name="inventory_lot_by_number"),
         ),
         migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(condition=models.Q(('supplier_lot', ''), _negated=True), fields=['supplier_lot'], name='inventory_lot_by_supplier'),
+            model_name="lot",
+            index=models.Index(
+                condition=models.Q(("supplier_lot", ""), _negated=True),
+                fields=["supplier_lot"],
+                name="inventory_lot_by_supplier",
+            ),
         ),
         migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(fields=['source_id'], name='inventory_lot_by_source'),
+            model_name="lot",
+            index=models.Index(fields=["source_id"], name="inventory_lot_by_source"),
         ),
         migrations.AddConstraint(
-            model_name='lot',
-            constraint=models.UniqueConstraint(fields=('item', 'number'), name='inventory_lot_once'),
+            model_name="lot",
+            constraint=models.UniqueConstraint(fields=("item", "number"), name="inventory_lot_once"),
         ),
         migrations.AddIndex(
-            model_name='balance',
-            index=models.Index(fields=['site_id', 'item'], name='inventory_balance_by_site'),
+            model_name="balance",
+            index=models.Index(fields=["site_id", "item"], name="inventory_balance_by_site"),
         ),
         migrations.AddConstraint(
-            model_name='balance',
-            constraint=models.UniqueConstraint(models.F('item'), models.F('location'), django.db.models.functions.comparison.Coalesce('lot', models.Value(uuid.UUID('00000000-0000-0000-0000-000000000000'), output_field=models.UUIDField())), name='inventory_balance_place'),
+            model_name="balance",
+            constraint=models.UniqueConstraint(
+                models.F("item"),
+                models.F("location"),
+                django.db.models.functions.comparison.Coalesce(
+                    "lot",
+                    models.Value(uuid.UUID("00000000-0000-0000-0000-000000000000"), output_field=models.UUIDField()),
+                ),
+                name="inventory_balance_place",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='balance',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 0)), name='inventory_balance_not_negative'),
+            model_name="balance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gte", 0)), name="inventory_balance_not_negative"
+            ),
         ),
         migrations.AddIndex(
-            model_name='pendingmove',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['item', 'source'], name='inventory_pending_open'),
+            model_name="pendingmove",
+            index=models.Index(
+                condition=models.Q(("status", "pending")), fields=["item", "source"], name="inventory_pending_open"
+            ),
         ),
         migrations.AddIndex(
-            model_name='pendingmove',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['site_id', 'reason'], name='inventory_pending_by_site'),
+            model_name="pendingmove",
+            index=models.Index(
+                condition=models.Q(("status", "pending")),
+                fields=["site_id", "reason"],
+                name="inventory_pending_by_site",
+            ),
         ),
         migrations.AddIndex(
-            model_name='pendingmove',
-            index=models.Index(fields=['cause_id'], name='inventory_pending_by_cause'),
+            model_name="pendingmove",
+            index=models.Index(fields=["cause_id"], name="inventory_pending_by_cause"),
         ),
         migrations.AddConstraint(
-            model_name='pendingmove',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 0)), name='inventory_pending_not_negative'),
+            model_name="pendingmove",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gte", 0)), name="inventory_pending_not_negative"
+            ),
         ),
         migrations.AddIndex(
-            model_name='picktask',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['site_id', 'due_at'], name='inventory_pick_task_open'),
+            model_name="picktask",
+            index=models.Index(
+                condition=models.Q(("status", "open")), fields=["site_id", "due_at"], name="inventory_pick_task_open"
+            ),
         ),
         migrations.AddIndex(
-            model_name='picktask',
-            index=models.Index(fields=['purpose_id'], name='inventory_pick_task_purpose'),
+            model_name="picktask",
+            index=models.Index(fields=["purpose_id"], name="inventory_pick_task_purpose"),
         ),
         migrations.AddConstraint(
-            model_name='picktask',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gt', 0)), name='inventory_pick_task_positive'),
+            model_name="picktask",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gt", 0)), name="inventory_pick_task_positive"
+            ),
         ),
     ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +16,7 @@ from lianzao.engine.replanning import closures, difference, replan
 from lianzao.engine.solver import solve
 from lianzao.engine.tables import Table
 from lianzao.engine.validator import faults
-
-sys.path.insert(0, str(Path(__file__).parent))
-from plants import DAY, NOW, large, small
+from tests.unit.engine.plants import DAY, NOW, large, small
 
 seeds = st.integers(0, 2**32 - 1)
 
