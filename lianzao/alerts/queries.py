@@ -42,7 +42,7 @@ class Book:
     by_resolving: Mapping[str, tuple[Active, ...]]
 
 
-STAMP = "SELECT count(*), coalesce(sum(version), 0), max(updated_at) FROM alerts_watch"
+STAMP = "SELECT md5(string_agg(id::text || version || updated_at, ',' ORDER BY id)) FROM alerts_watch"
 _lock = threading.Lock()
 _book: tuple[tuple[Any, ...], Book] | None = None
 

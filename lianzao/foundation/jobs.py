@@ -14,12 +14,16 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
+from typing import TypeVar
 
 from django.db import connection, models, transaction
 
 from lianzao.foundation import clock
 
 log = logging.getLogger("lianzao.jobs")
+F = TypeVar("F", bound=Callable[[datetime], object])
+#: How long a process that found a job not due, or in another's hand, leaves it alone at most.
+LOOK_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,12 @@ class JobState(models.Model):
         db_table = "foundation_job"
 
 
-def job(name: str, every_s: float) -> Callable[[Callable[[datetime], object]], Callable[[datetime], object]]:
+def job(name: str, every_s: float) -> Callable[[F], F]:
     """Declare a job. A name taken by another function is a mistake and raises."""
 
-    def declare(function: Callable[[datetime], object]) -> Callable[[datetime], object]:
+    def declare(function: F) -> F:
         known = JOBS.get(name)
-        if known is not None and known.function.__qualname__ != function.__qualname__:
+        if known is not None and known.function is not function:
             raise ValueError(f"two jobs are called {name}")
         JOBS[name] = Job(name, every_s, function)
         return function
@@ -90,7 +94,7 @@ def run_due() -> int:
         now = monotonic()
         if now < _looked.get(each.name, float("-inf")):
             continue
-        _looked[each.name] = now + min(each.every_s, 1.0)
+        _looked[each.name] = now + min(each.every_s, LOOK_AGAIN_S)
         ran += _run_alone(each)
     return ran
 
@@ -104,8 +108,9 @@ def _run_alone(each: Job) -> bool:
     """Run a job if it is due and no other process has it in hand."""
     with connection.cursor() as cursor:
         cursor.execute(TRY, [each.name])
-        if not cursor.fetchone()[0]:
-            return False
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        return False
     try:
         with connection.cursor() as cursor:
             cursor.execute(CLAIM, [each.name, each.every_s])

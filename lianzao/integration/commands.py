@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from lianzao.access.models import Person, Site
-from lianzao.foundation import clock, scope
+from lianzao.foundation import audit, clock, scope
 from lianzao.foundation.actor import ALL, Actor
 from lianzao.foundation.command import READ, UNSET, command
 from lianzao.foundation.entity import execute
@@ -108,6 +108,7 @@ def show_secret(by: Actor, *, endpoint: Endpoint) -> Endpoint:
     """Note that somebody was shown an endpoint's secret. The secret is given by the route beside it, never here."""
     if by.kind == "token":
         raise NotAllowed("not_allowed", right="integration.show_secret")
+    audit.touch(endpoint.kind, endpoint.id)
     return endpoint
 
 
