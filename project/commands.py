@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -81,12 +82,12 @@ def run_serve(given: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-LOGIN_HEAD = "角色 role           登录 login      密码 password"
+LOGIN_HEAD = "角色 role       登录 login     密码 password  姓名 name"
 
 
 def run_demo(given: argparse.Namespace, config: Config) -> int:
     """Build the demo plant if there is none, and run it."""
-    if module("demo.plant") is None:
+    if importlib.util.find_spec("demo") is None:
         raise GroundError("this installation has no demo plant (demo/plant.py): get it from the source tree")
     if given.fresh:
         with alone(config):
@@ -147,26 +148,20 @@ class DemoPlant:
         return row is not None and bool(row[0])
 
 
-LOGINS = """
-SELECT r.code, r.name, min(p.login)
-FROM access_person p JOIN access_assignment a ON a.person_id = p.id JOIN access_role r ON r.id = a.role_id
-WHERE p.retired_at IS NULL AND p.is_demo GROUP BY r.code, r.name ORDER BY min(p.created_at), r.code
-"""
-
-
 def build_demo() -> None:
-    """In a process of its own: build the plant, then print one login for each role."""
+    """In a process of its own: build the plant, then print one login for each role, and what to try."""
     from project.processes import django_is_set_up
 
     django_is_set_up()
-    from django.db import connection
-
-    plant = importlib.import_module("demo.plant")
-    plant.build()
-    with connection.cursor() as cursor:
-        cursor.execute(LOGINS)
-        for code, name, login in cursor.fetchall():
-            print(f"{code:14} {name:\u3000<7} {login:14} {plant.PASSWORD}")
+    made = importlib.import_module("demo.plant").build()
+    first_of_role = {each.role: each for each in reversed(made.logins)}
+    for each in made.logins:
+        if first_of_role[each.role] is each:
+            badge = f"   badge {each.badge}, PIN {each.pin}" if each.badge else ""
+            print(f"{each.role:15} {each.login:14} {each.password:14} {each.name} {each.name_en}{badge}")
+    print()
+    print(made.hint.said("zh-CN"))
+    print(made.hint.said("en"))
 
 
 # -- files ------------------------------------------------------------------------------------------------------------

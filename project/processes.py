@@ -119,10 +119,11 @@ def carry_on(
 
 
 def take_all(queues: Sequence[str], stopping: Stopping, lease: Lease | None = None) -> float:
-    """Carry out all that is due; gives how many seconds nothing will be."""
+    """Carry out what is due, for a second at most so that chores get their turn; gives how long nothing will be."""
     from lianzao.foundation import outbox
 
-    while not stopping.told:
+    until = time.monotonic() + POLL_S
+    while not stopping.told and time.monotonic() < until:
         sites: Collection[UUID] | None = None if lease is None else lease.sites()
         if outbox.work_once(queues, 1, sites):
             continue
@@ -299,6 +300,9 @@ def plan(given: argparse.Namespace) -> None:
     """Carry out what needs the planner."""
     stopping = Stopping()
     django_is_set_up()
+    from lianzao.engine import solver
+
+    solver.warm()  # not while a transaction is open: compiling may take longer than the database lets one stand idle
     carry_on(("plan",), stopping, ready=Ready(given.ready), lease=Lease())
 
 
