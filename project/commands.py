@@ -272,8 +272,10 @@ def run_plan(given: argparse.Namespace, config: Config) -> int:
         if planning is None:
             raise GroundError("this installation has no planning room")
         from lianzao.access.queries import site_by_code, sites_of
+        from lianzao.engine import solver
         from lianzao.values.errors import DomainError
 
+        solver.warm()
         by = _actor()
         try:
             sites = sites_of(by) if given.site == "all" else [site_by_code(given.site)]

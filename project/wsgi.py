@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -32,10 +33,13 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 
 def warm_up() -> None:
-    """Build all routes before the first caller waits for them."""
+    """Build all routes, and load the planner's kernels beside it, before the first caller waits for them."""
     from django.urls import get_resolver
 
+    from lianzao.engine import solver
+
     get_resolver().url_patterns  # noqa: B018
+    threading.Thread(target=solver.warm, name="warm", daemon=True).start()
 
 
 warm_up()

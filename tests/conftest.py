@@ -33,6 +33,9 @@ def test_ground() -> Iterator[TestGround]:
 @pytest.fixture(scope="session")
 def django_db_setup(test_ground: TestGround, django_test_environment: None) -> Iterator[None]:
     """pytest-django's door to a database: the session's own clone, never created or migrated by Django."""
+    from lianzao.engine import solver
+
+    solver.warm()  # compiled before a transaction is open: the first time it takes half a minute
     name = test_ground.clone()
     try:
         use_database(test_ground, name)

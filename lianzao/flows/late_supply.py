@@ -61,7 +61,7 @@ def replan_after_delay(by: Actor, news: Sequence[Event]) -> None:
 def requisition_within_limits(by: Actor, news: Sequence[ProposalMade]) -> None:
     """A planned purchase within the policy's limits becomes a requisition by itself (自动请购)."""
     for each in news:
-        found: Proposal | None = proposal(each.proposal_id)
+        found: Proposal | None = proposal(each.proposal_id, lock=True)
         if found is None or found.status != "open" or found.kind_of_order != "buy":
             continue
         wish = planning.Wish(value=found.cost, quantity=found.quantity)
@@ -73,7 +73,7 @@ def requisition_within_limits(by: Actor, news: Sequence[ProposalMade]) -> None:
 def reschedule_within_limits(by: Actor, news: Sequence[RemedyProposed]) -> None:
     """New times for a work order within the policy's limits are given by themselves; the station sees them at once."""
     for each in news:
-        found: ActionMessage | None = message(each.action_message_id)
+        found: ActionMessage | None = message(each.action_message_id, lock=True)
         if found is None or found.status != "open" or found.action != "reschedule":
             continue
         wish = planning.Wish(hours=hours_moved(found), committed=found.committed)

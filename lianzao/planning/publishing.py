@@ -236,6 +236,10 @@ def _outlooks(by: Actor, taken: Snapshot, rows: list[OutlookRow], change: Change
         if not changed and old_at == row.projected_at:
             continue
         _keep(outlook, row, change.run)
+        if first:
+            fresh.append(outlook)
+        else:
+            outlook.save()
         projections.append(sales.Projection(named.id, row.projected_at))
         if not moved:
             continue
@@ -254,6 +258,7 @@ def _outlooks(by: Actor, taken: Snapshot, rows: list[OutlookRow], change: Change
             }
         )
         _tell_demand(taken, change, row, facts, named, old_on, new_on, first)
+    entity.insert(fresh)
     if projections:
         sales.project_lines(by, projections=projections)
     remember(change.run, taken.now, published)
@@ -273,7 +278,6 @@ def _keep(outlook: Outlook, row: OutlookRow, run: PlanRun) -> None:
     outlook.due_at, outlook.projected_at = row.due_at, row.projected_at
     outlook.late_minutes = min(row.late_minutes, 2_000_000_000)
     outlook.reasons, outlook.slices = row.reasons, row.slices
-    outlook.save()
 
 
 def _tell_demand(

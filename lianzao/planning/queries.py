@@ -120,14 +120,16 @@ def schedule(
     return [dict(zip(SCHEDULE_NAMES, row, strict=True)) for row in rows]
 
 
-def proposal(proposal_id: UUID) -> Proposal | None:
-    """A planned order by id."""
-    return Proposal.objects.filter(pk=proposal_id).first()
+def proposal(proposal_id: UUID, *, lock: bool = False) -> Proposal | None:
+    """A planned order by id; locked for a decision that follows at once."""
+    rows = Proposal.objects.filter(pk=proposal_id)
+    return (rows.select_for_update(of=("self",)) if lock else rows).first()
 
 
-def message(message_id: UUID) -> ActionMessage | None:
-    """A change by id."""
-    return ActionMessage.objects.filter(pk=message_id).first()
+def message(message_id: UUID, *, lock: bool = False) -> ActionMessage | None:
+    """A change by id; locked for a decision that follows at once."""
+    rows = ActionMessage.objects.filter(pk=message_id)
+    return (rows.select_for_update(of=("self",)) if lock else rows).first()
 
 
 PUBLISHED = """
