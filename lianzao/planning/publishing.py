@@ -224,6 +224,7 @@ def _outlooks(by: Actor, taken: Snapshot, rows: list[OutlookRow], change: Change
     """Keep each demand's outlook, tell sales its projected date, and tell the house whose promise breaks or is safe."""
     standing = {each.demand_id: each for each in Outlook.objects.filter(site_id=taken.site_id)}
     projections: list[sales.Projection] = []
+    fresh: list[Outlook] = []
     published: list[tuple[str, UUID, str, datetime | None, datetime | None]] = []
     for row in rows:
         named, facts = taken.demands[row.demand], taken.demand_facts[row.demand]
