@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -312,6 +312,10 @@ def insert(entities: Sequence[E]) -> Sequence[E]:
     if not entities:
         return entities
     order = audit.must_run()
+    if isinstance(entities[0], Document):
+        from lianzao.foundation.numbering import give_numbers
+
+        give_numbers(cast("Sequence[Document]", entities))
     for entity in entities:
         entity.stamp(order)
         entity.before_save()
