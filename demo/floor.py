@@ -82,7 +82,9 @@ def inspect(scene: Scene) -> None:
         if not scene.workday or scene.busy(each.id, each.lot_id):
             continue
         if each.status == "held":
-            if scene.open("office") and scene.waited(each.decided_at, habits["second_look_hours"], each.number):
+            if scene.open("office") and scene.waited(
+                each.decided_at, habits["second_look_hours"][each.point], each.number
+            ):
                 _look_again(scene, each)
             continue
         minutes = scene.between(habits["decide_after_minutes"], each.number)
@@ -193,9 +195,11 @@ def close(scene: Scene) -> None:
 
 def _has_work(order: WorkOrder) -> bool:
     """Whether pieces still lie before an operation that is not finished."""
+    points = list(order.operations.filter(is_report_point=True).order_by("sequence"))
     before: Decimal | None = None
-    for each in order.operations.filter(is_report_point=True).order_by("sequence"):
-        come = order.quantity if before is None else before - each.scrap_quantity
+    for each in points:
+        lost_later = sum((later.scrap_quantity for later in points if later.sequence > each.sequence), ZERO)
+        come = order.quantity + lost_later if before is None else before - each.scrap_quantity
         if each.status != "finished" and come > each.good_quantity:
             return True
         before = each.good_quantity

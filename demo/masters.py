@@ -46,7 +46,7 @@ GROUPS = (
 )
 #: What the product may do by itself in the demo plant: cheap material is asked for, the line is fed, times follow.
 POLICIES: dict[str, dict[str, Any]] = {
-    "requisition": {"mode": "act", "most_value": D(6000)},
+    "requisition": {"mode": "act", "most_value": D(1500)},
     "line_replenishment": {"mode": "act"},
     "reschedule": {"mode": "act", "most_hours": 240, "most_per_day": 2000},
     "release_to_ship": {"mode": "suggest"},

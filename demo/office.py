@@ -55,7 +55,9 @@ def _confirm(scene: Scene, lines: list[ScheduleLine]) -> None:
         if scene.busy(order.id, each.id) or not scene.waited(asked_at, habits["confirm_after_hours"], each.label):
             continue
         on, reason = each.required_on, ""
-        if each.expected_on > each.required_on and not scene.chance(0.35, f"sooner {each.label} {each.required_on}"):
+        if each.expected_on > each.required_on and not scene.chance(
+            habits["sooner_chance"], f"sooner {each.label} {each.required_on}"
+        ):
             on = each.expected_on  # asked to come sooner, and cannot
         if scene.chance(habits["late_chance"], f"late {each.label}"):
             on += timedelta(days=round(scene.between(habits["late_days"], f"days {each.label}")))
@@ -167,7 +169,8 @@ def planner(scene: Scene) -> None:
     for each in plans.open_messages(scene.site_id):
         if scene.busy(each.id, each.subject_id, each.demand_id):
             continue
-        if not scene.waited(each.created_at, habits["decide_after_hours"], each.number):
+        patience = "talk_after_hours" if each.action == "promise" else "decide_after_hours"
+        if not scene.waited(each.created_at, habits[patience], each.number):
             continue
         if each.action in DECIDED_BY_PLANNER:
             scene.do("planner", planning.accept_remedy, message=each.id)

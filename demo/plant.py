@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from demo import office
 from demo.masters import Login, Masters, build_masters, build_people, open_stock
@@ -21,6 +22,7 @@ from demo.settling import settle
 from demo.simulator import FLOOR_ONLY, Simulator
 from demo.timeline import Timeline
 from lianzao.access.models import Site
+from lianzao.engine import solver
 from lianzao.flows import order_to_delivery
 from lianzao.foundation import clock, registry
 from lianzao.foundation.actor import Actor, system_actor
@@ -29,7 +31,11 @@ from lianzao.planning import queries as plans
 from lianzao.sales import commands as sales
 from lianzao.sales import queries as orders
 
-#: The purchase whose shipment notice is tight, the order it serves, and how far to move it (data/purchases, data/sales).
+#: Everybody's; it opens doors only while nothing but this machine can reach the server.
+PASSWORD: str = document("people")["password"]
+#: The zone of the plant.
+ZONE = ZoneInfo(document("plant")["site"]["time_zone"])
+#: The purchase whose shipment notice is tight and the order it serves, as the files of demo/data refer to them.
 TIGHT_PURCHASE, TIGHT_ORDER = "P05", "S10"
 #: How often other days are agreed before the doors open; each time the plan is made anew.
 AGREEMENTS = 5
@@ -58,7 +64,8 @@ class Hint:
                 f" {self.late_purchase_order} slipped."
             )
         return (
-            f"把到货通知 {self.asn}（采购订单 {self.purchase_order}，碳化硅模块）推迟三天，看远航客车的订单 {self.order}。"
+            f"把到货通知 {self.asn}（采购订单 {self.purchase_order}，碳化硅模块）推迟三天，"
+            f"看远航客车的订单 {self.order}。"
             f"快易的订单 {self.late_order} 已略有延误，因为 {self.late_purchase_order} 推迟了。"
         )
 
@@ -79,15 +86,16 @@ def is_built() -> bool:
     return Site.objects.filter(code=document("plant")["site"]["code"]).exists()
 
 
-def build(by: Actor | None = None, *, start: datetime) -> Credentials:
-    """Build the plant as it stands at eight on the Monday of the week of `start`, its clock set to that instant.
+def build(by: Actor | None = None, *, start: datetime | None = None) -> Credentials:
+    """Build the plant as it stands at eight on the Monday of the week of `start` (by default now).
 
     Only the system may make demo people, so `by` (for tests) is a system actor. The database must be migrated and
     without this plant. The plant's shared clock is set, running at real speed; the simulator speeds it up.
     """
     registry.load()
+    solver.warm()  # compiled once, and not while a transaction is open
     zone = document("plant")["site"]["time_zone"]
-    days = Days.around(start, zone)
+    days = Days.around(start or clock.real_now(), zone)
     opening = days.at(0)
     with clock.frozen(days.at(-28)):
         masters = build_masters(by or system_actor("demo"))
@@ -112,7 +120,7 @@ def _watch(masters: Masters) -> None:
     if importlib.util.find_spec("lianzao.alerts") is None:
         return
     alerts: Any = importlib.import_module("lianzao.alerts.commands")
-    alerts.set_up_watches(masters.by, site=masters.site)
+    alerts.set_up_watches(masters.by)
 
 
 def _work_into_the_week(masters: Masters, timeline: Timeline, days: Days) -> None:
@@ -150,6 +158,7 @@ def _open_up(scene: Scene, timeline: Timeline) -> None:
     for each in plans.open_messages(scene.site_id):
         if each.action in office.KEPT_BY_PLANNER and each.subject_kind.startswith("procurement."):
             planning.reject_remedy(scene.actor("planner"), message=each.id, why=office.KEPT, _why=SIMULATED)
+    settle()
 
 
 def _agree(scene: Scene, timeline: Timeline) -> int:

@@ -6,8 +6,8 @@ import time
 
 from lianzao.foundation import outbox
 
-#: Deliveries that failed wait longer than this before the next try: they are not waited for.
-LONGEST_WAIT_S = 0.4
+#: What was asked to wait longer than this is not waited for; a delivery that failed once is tried again within it.
+LONGEST_WAIT_S = 0.8
 
 
 def settle(*, plan: bool = True) -> int:

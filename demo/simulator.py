@@ -1,7 +1,7 @@
 """The demo plant lives: its people do what is due, on the virtual clock, by the public commands only.
 
-`step(now)` is one look around; `run(stop)` looks around again and again while the plant's clock runs. All state is in the
-database, so a simulator that was stopped, or killed, goes on where the plant stands.
+`step(now)` is one look around; `run(stop)` looks around again and again while the plant's clock runs. All state is in
+the database, so a simulator that was stopped, or killed, goes on where the plant stands.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ log = logging.getLogger("lianzao.demo")
 SPEED = 60.0
 #: How often the plant's time is written down, so that a restart does not jump.
 HEARTBEAT_S = 5.0
+SHORTEST_WAIT_S = 0.25
 LONGEST_STEP = timedelta(hours=2)
 
 Part = Callable[[Scene], None]
@@ -115,17 +116,27 @@ def resume_clock(speed: float = SPEED) -> datetime:
     return at
 
 
-def run(stop: threading.Event, *, speed: float = SPEED, tick_s: float = 2.0) -> None:
-    """Live until told to stop. The plant's clock stands when it ends."""
+def run(
+    stop: threading.Event | None = None,
+    *,
+    speed: float = SPEED,
+    tick_s: float = 2.0,
+    stopping: Callable[[], bool] | None = None,
+) -> None:
+    """Live until told to stop, by an event or by a question that answers yes. The plant's clock stands when it ends."""
+    told = stop or threading.Event()
     people = Simulator.of_plant()
     at = resume_clock(speed)
     log.info("the demo plant lives from %s, %g times as fast", at.isoformat(timespec="minutes"), speed)
-    beat = 0.0
+    waited = beat = 0.0
     try:
-        while not stop.wait(tick_s):
+        while not told.wait(SHORTEST_WAIT_S) and not (stopping is not None and stopping()):
+            waited += SHORTEST_WAIT_S
+            if waited < tick_s:
+                continue
+            beat, waited = beat + waited, 0.0
             close_old_connections()
             people.step(clock.now())
-            beat += tick_s
             if beat >= HEARTBEAT_S:
                 beat = 0.0
                 clock.set_virtual(clock.now(), speed)

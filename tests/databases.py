@@ -79,11 +79,23 @@ class TestGround:
         self._users = self._lock("users", fcntl.LOCK_SH)
         self.close()
 
-    def clone(self) -> str:
-        """A new database with the migrated schema; its name carries our process id, so that leftovers are known."""
+    def clone(self, of: str = "") -> str:
+        """A new database: the migrated schema, or a copy of another of ours that nobody is connected to.
+
+        Its name carries our process id, so that leftovers are known.
+        """
         name = f"{CLONE}{os.getpid()}_{secrets.token_hex(4)}"
-        self.cluster.create_database(name, self.template)
+        self.cluster.create_database(name, of or self.template)
         return name
+
+    def shut(self, name: str) -> None:
+        """Let nobody into a database any more, and put out who is in: only so it can be copied at any time.
+
+        Without connections no autovacuum worker gets into the way of a clone either.
+        """
+        self.cluster.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        self.cluster.execute(sql.SQL(ending), (name,))
 
     def drop(self, name: str) -> None:
         """Drop a clone, cutting off whoever is still connected."""
@@ -127,9 +139,7 @@ class TestGround:
             raise GroundError(f"The test schema could not be migrated:\n{(done.stdout + done.stderr)[-2000:]}")
         names = sql.Identifier(draft), sql.Identifier(self.template)
         self.cluster.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*names))
-        # Without connections no autovacuum worker can get into the way of a clone.
-        shut = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(names[1])
-        self.cluster.execute(shut)
+        self.shut(self.template)
 
     def _drop_leftovers(self) -> None:
         """Drop clones of dead sessions and templates no session uses."""

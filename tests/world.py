@@ -12,14 +12,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connections
 from django.db.models import Sum
 
 from lianzao.access import commands as access
 from lianzao.access.models import Role, Site
 from lianzao.access.queries import actor_for
-from lianzao.catalog.models import Item
+from lianzao.catalog.models import Item, Unit
 from lianzao.engineering import commands as engineering
-from lianzao.foundation import audit, clock, outbox, registry
+from lianzao.foundation import audit, clock, outbox, rebuild, registry
 from lianzao.foundation.actor import Actor, system_actor
 from lianzao.foundation.command import run
 from lianzao.inventory import commands as inventory
@@ -27,13 +28,15 @@ from lianzao.inventory.models import Lot, Move
 from lianzao.inventory.queries import on_hand, rebuild_balances
 from lianzao.parties.models import Party
 from lianzao.planning import commands as planning
-from lianzao.planning.models import Outlook
+from lianzao.planning.models import Outlook, PlanRun
 from lianzao.plant import commands as plant
 from lianzao.plant.models import Calendar, Location, Machine, WorkCenter
 from lianzao.procurement import commands as procurement
 from lianzao.procurement.models import PurchaseOrder, PurchaseRequisition, ScheduleLine
 from lianzao.sales import commands as sales
 from lianzao.sales.models import SalesOrder, SalesOrderLine
+from tests.conftest import close_connections, use_database
+from tests.databases import TestGround
 
 D = Decimal
 NOW = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
@@ -58,17 +61,29 @@ def day(number: int, month: int = 3) -> date:
 class House:
     """The plant, and short ways to talk to it."""
 
-    def __init__(self) -> None:
+    site: Site
+    site_id: UUID
+    system: Actor
+    pieces: Unit
+
+    def __init__(self, *, stands: bool = False) -> None:
+        """Build the plant, or, if it `stands` in this database already, just come in."""
         registry.load()
         clock.freeze(NOW)
         system = system_actor("the house of stories")
+        if stands:
+            self.site = Site.objects.get(code="SH")
+            self.site_id = self.site.id
+            self.system = system_actor("the house of stories", site=self.site_id)
+            self.pieces = Unit.objects.get(code="pcs")
+            return
         access.set_up_roles(system)
-        self.site: Site = run(
+        self.site = run(
             system,
             "access.create_site",
             {"code": "SH", "name": "上海厂", "name_en": "Shanghai", "time_zone": "Asia/Shanghai", "currency": "CNY"},
         )
-        self.site_id: UUID = self.site.id
+        self.site_id = self.site.id
         self.system = system_actor("the house of stories", site=self.site_id)
         plant.set_up_site(self.system, site_id=self.site_id)
         planning.set_up_policies(self.system, site=self.site)
@@ -312,6 +327,12 @@ class House:
         assert at is not None
         return at
 
+    def plan(self, why: str = "a story") -> PlanRun:
+        """Plan the site from nothing but the facts, and let the news of it settle."""
+        run_ = planning.plan_site(self.by("planner"), site=self.site, why=why)
+        self.settle()
+        return PlanRun.objects.get(pk=run_.id)
+
     def accept_all(self) -> None:
         """The planner accepts every planned order."""
         from lianzao.planning.models import Proposal
@@ -364,6 +385,8 @@ class House:
                 for place, total in moved.values_list(name).annotate(total=Sum("quantity")):
                     by_place[place] = by_place.get(place, D(0)) + sign * total
             assert sum(by_place.values()) == 0
+        for check in rebuild.CHECKS.values():
+            assert list(check.find()) == [], check.name
         assert not outbox.Delivery.objects.filter(status="parked").exists()
         assert not outbox.Delivery.objects.filter(status="pending").exists()
         before = {each.demand_id: (each.projected_at, each.short_quantity) for each in Outlook.objects.all()}
@@ -384,10 +407,38 @@ def _id(value: Any) -> Any:
     return str(value.id) if hasattr(value, "id") else value
 
 
+_built: dict[int, str] = {}
+
+
+def _template(ground: TestGround) -> str:
+    """A database in which the plant stands, built once in a test session; every test gets a copy of its own."""
+    if id(ground) not in _built:
+        name = ground.clone()
+        use_database(ground, name)
+        House().settle()
+        close_connections()
+        ground.shut(name)
+        _built[id(ground)] = name
+    return _built[id(ground)]
+
+
 @pytest.fixture
-def house(fresh_database: str) -> Iterator[House]:
+def house(
+    request: pytest.FixtureRequest, test_ground: TestGround, django_db_setup: None, django_db_blocker: Any
+) -> Iterator[House]:
     """The plant in a database of its own, where everything really commits."""
+    if {"db", "fresh_database"} & set(request.fixturenames):
+        pytest.fail("the house brings its own database", pytrace=False)
+    before = str(connections.databases["default"]["NAME"])
+    name = ""
     try:
-        yield House()
+        with django_db_blocker.unblock():
+            name = test_ground.clone(_template(test_ground))
+            use_database(test_ground, name)
+            yield House(stands=True)
+            close_connections()
     finally:
         clock.freeze(None)
+        use_database(test_ground, before)
+        if name:
+            test_ground.drop(name)
