@@ -196,21 +196,26 @@ def _person(by: Actor) -> UUID:
 
 # -- reading ----------------------------------------------------------------------------------------------------------
 
-READ_NOW = """
-UPDATE alerts_notice SET read_at = %s, version = version + 1, updated_at = %s, updated_by = %s
+UNREAD = """
+SELECT id FROM alerts_notice
 WHERE person_id = %s AND read_at IS NULL AND told_at IS NOT NULL
   AND (%s OR id = ANY(%s::uuid[]) OR alert_id = %s)
-RETURNING id
+ORDER BY id FOR UPDATE
+"""
+READ_NOW = """
+UPDATE alerts_notice SET read_at = %s, version = version + 1, updated_at = %s, updated_by = %s
+WHERE id = ANY(%s::uuid[])
 """
 
 
 def _read(by: Actor, notices: list[UUID], person: UUID, alert: UUID | None = None, *, everything: bool = False) -> int:
-    rows = execute(READ_NOW, [by.now, by.now, by.id, person, everything, notices, alert])
-    for (id,) in rows:
-        audit.note("alerts.notice", id, {"read_at": None}, {"read_at": by.now})
-    if rows:
+    unread = [row[0] for row in query(UNREAD, [person, everything, notices, alert])]
+    if unread:
+        execute(READ_NOW, [by.now, by.now, by.id, unread])
+        for id in unread:
+            audit.note("alerts.notice", id, {"read_at": None}, {"read_at": by.now})
         publish(NoticesRead(person, (person,), () if by.partner is None else (by.partner,)))
-    return len(rows)
+    return len(unread)
 
 
 @command(hidden=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from lianzao.alerts import jobs as jobs
 from lianzao.alerts import telling
+from lianzao.alerts.models import WANTED
 from lianzao.foundation import audit
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.facts import every_event
@@ -21,9 +22,9 @@ def stream(event: Event) -> str:
     return f"{event.wire_name}:{getattr(event, 'site_id', None) or ''}"
 
 
-@on(*HEARD, key=stream, within_ms=50)
+@on(*HEARD, key=stream, within_ms=50, wanted=WANTED)
 def watch_events(by: Actor, news: Sequence[Event]) -> None:
-    """Raise, repeat or resolve alerts; without a fitting watch this costs one small statement."""
+    """Raise, repeat or resolve alerts; a watch that does not fit costs one small statement."""
     telling.hear(by, list(zip(event_ids(), news, strict=True)))
 
 

@@ -11,9 +11,10 @@ from django.db import models
 from lianzao.access.models import Person
 from lianzao.access.queries import unknown_people, unknown_roles
 from lianzao.alerts import rules
-from lianzao.foundation import packing
+from lianzao.foundation import audit, packing
 from lianzao.foundation.entity import ChoiceField, Document, Lifecycle, Master, Part, SiteField, StatusField
 from lianzao.foundation.facts import Fact, every_event, facts_of
+from lianzao.foundation.interest import Interest
 from lianzao.values.errors import Invalid
 
 
@@ -31,6 +32,11 @@ class Channel(models.TextChoices):
     INBOX = "inbox"
 
 
+#: Which events any watch looks at. A watch that is saved counts at once in this process.
+WANTED = Interest(
+    "SELECT event FROM alerts_watch WHERE active AND retired_at IS NULL"
+    " UNION SELECT unnest(resolved_by) FROM alerts_watch WHERE active AND retired_at IS NULL"
+)
 ALERT = Lifecycle("open", open=["taken", "done", "expired"], taken=["done", "expired"])
 
 
@@ -63,6 +69,11 @@ class Watch(Master):
     quiet_until = models.TimeField(null=True, blank=True)
     site_id = SiteField(null=True, blank=True)
     active = models.BooleanField(default=True)
+
+    def before_save(self) -> None:
+        """Keep the search terms, and hear of other events from this order on."""
+        super().before_save()
+        audit.must_run().before_end.append(WANTED.forget)
 
     def check_row(self) -> None:
         """Refuse what would fail when it matters. Raises Invalid naming the field."""

@@ -108,6 +108,7 @@ class Handler:
     within: timedelta
     function: Callable[[Actor, list[Any]], None]
     queue: str
+    wanted: Callable[[str], bool] | None = None
 
     def key_of(self, event: Event) -> str:
         """The key an event is taken together by; empty: each alone."""
@@ -125,15 +126,17 @@ def on(
     key: str | Callable[[Any], object] | None = None,
     within_ms: int = 0,
     queue: str = "work",
+    wanted: Callable[[str], bool] | None = None,
 ) -> Callable[[Hears[E]], Hears[E]]:
     """Subscribe a handler. With `key`, pending events of one key are handed over together after `within_ms`.
 
     `queue` names the kind of process that carries it out: "work", or "plan" for what needs the planner.
+    `wanted` tells by wire name whether a delivery is worth writing: for those who listen to everything (`interest`).
     """
 
     def subscribe(function: Hears[E]) -> Hears[E]:
         name = f"{function.__module__.removeprefix('lianzao.')}.{function.__name__}"
-        handler = Handler(name, events, key, timedelta(milliseconds=within_ms), function, queue)
+        handler = Handler(name, events, key, timedelta(milliseconds=within_ms), function, queue, wanted)
         HANDLERS[name] = handler
         for event in events:
             _handlers_of.setdefault(event.wire_name, []).append(handler)
@@ -176,6 +179,8 @@ def write(order: audit.Running) -> None:
     deliveries: list[tuple[UUID, UUID, str, str, int]] = []
     for id, event in zip(ids, order.news, strict=True):
         for handler in _handlers_of.get(event.wire_name, ()):
+            if handler.wanted is not None and not handler.wanted(event.wire_name):
+                continue
             pause = int(handler.within / timedelta(milliseconds=1))
             deliveries.append((uuid7(), id, handler.name, handler.key_of(event), pause))
     with connection.cursor() as cursor:

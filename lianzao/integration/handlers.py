@@ -16,7 +16,7 @@ from lianzao.foundation.outbox import Event, on
 from lianzao.integration import queries
 from lianzao.integration import sending as sending
 from lianzao.integration.events import EndpointTested
-from lianzao.integration.models import Post
+from lianzao.integration.models import WANTED, Post
 
 #: Everything but our own news, so that a failing endpoint makes no work for itself; and the test.
 HEARD = (*(event for name, event in every_event().items() if not name.startswith("integration.")), EndpointTested)
@@ -27,9 +27,9 @@ def stream(event: Event) -> str:
     return f"{event.wire_name}:{getattr(event, 'site_id', None) or ''}"
 
 
-@on(*HEARD, key=stream, within_ms=50, queue="hooks")
+@on(*HEARD, key=stream, within_ms=50, queue="hooks", wanted=WANTED)
 def post_events(by: Actor, news: Sequence[Event]) -> None:
-    """Write a post for each event and endpoint that wants it; without endpoints this costs one small statement."""
+    """Write a post for each event and endpoint that wants it; what none wants costs one small statement."""
     endpoints = queries.endpoints_in_use()
     if not endpoints:
         return

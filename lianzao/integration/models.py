@@ -9,8 +9,15 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from lianzao.access.models import Person
+from lianzao.foundation import audit
 from lianzao.foundation.entity import ChoiceField, Master, Part, SiteField
+from lianzao.foundation.interest import Interest
 from lianzao.parties.models import Party
+
+#: Which events any endpoint asked for. An endpoint that is saved counts at once in this process.
+WANTED = Interest(
+    "SELECT unnest(events) FROM integration_endpoint WHERE retired_at IS NULL UNION SELECT 'integration.EndpointTested'"
+)
 
 
 class Endpoint(Master):
@@ -37,6 +44,11 @@ class Endpoint(Master):
     failures = models.PositiveIntegerField(default=0)
     failing_since = models.DateTimeField(null=True)
     resting_until = models.DateTimeField(null=True)
+
+    def before_save(self) -> None:
+        """Keep the search terms, and write posts of other events from this order on."""
+        super().before_save()
+        audit.must_run().before_end.append(WANTED.forget)
 
     partner_id: UUID | None
     owner_id: UUID | None
