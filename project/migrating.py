@@ -78,7 +78,7 @@ def _migrate(url: str) -> None:
 
 
 def main() -> None:
-    """In a process of its own, as the owner: migrate, then bring the shipped roles of people up to this version."""
+    """In a process of its own, as the owner: migrate, then bring shipped roles and watches up to this version."""
     import django
     from django.core.management import call_command
 
@@ -86,9 +86,11 @@ def main() -> None:
     django.setup()
     call_command("migrate", interactive=False, skip_checks=True, verbosity=0)
     from lianzao.access.commands import set_up_roles
+    from lianzao.alerts.commands import set_up_watches
     from lianzao.foundation.actor import system_actor
 
-    cast(Callable[..., object], set_up_roles)(system_actor("setup"))
+    for set_up in (set_up_roles, set_up_watches):
+        cast(Callable[..., object], set_up)(system_actor("setup"))
 
 
 if __name__ == "__main__":
