@@ -9,6 +9,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/plan", name: "plan", component: () => import("@/features/planning/PlanBoardPage.vue"), meta: { title: "plan.title", right: "planning.view_shortage" } },
   { path: "/orders", name: "orders", component: () => import("@/features/sales/OrdersPage.vue"), meta: { title: "nav.orders", right: "sales.view_sales_order" } },
   { path: "/orders/:id", name: "order", component: () => import("@/features/sales/Order360Page.vue"), meta: { title: "nav.orders", right: "sales.view_sales_order" } },
+  { path: "/buy", name: "buy", component: () => import("@/features/procurement/BuyPage.vue"), meta: { title: "nav.buy", right: "procurement.view_purchase_order" } },
   { path: "/list/:room/:entity", name: "list", component: () => import("@/features/records/ListPage.vue") },
   { path: "/doc/:room/:entity/:id", name: "doc", component: () => import("@/features/records/DocPage.vue") },
   { path: "/doc/:room/:entity/:id/edit", name: "edit", component: () => import("@/features/records/FormPage.vue") },

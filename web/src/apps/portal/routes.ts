@@ -6,7 +6,7 @@ import type { WordKey } from "@/words";
 
 export const routes: RouteRecordRaw[] = [
   { path: "/login", component: () => import("@/features/access/SmallLoginPage.vue"), meta: { open: true, bare: true, title: "login.title" } },
-  { path: "/", name: "home", component: () => import("@/features/access/WelcomePage.vue"), meta: { title: "nav.home" } },
+  { path: "/", name: "home", component: () => import("@/features/portals/PortalHome.vue"), meta: { title: "nav.home" } },
   { path: "/me", component: () => import("@/features/access/MePage.vue"), meta: { title: "nav.me" } },
   { path: "/:rest(.*)*", redirect: "/" },
 ];
