@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +34,7 @@ from lianzao.integration.handlers import post_events
 from lianzao.integration.models import Endpoint, Mapping, Post
 from lianzao.values.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from lianzao.values.time import uuid7
+from project.config import ROOT
 from tests.scenario.commerce import Trade, day
 
 #: A certificate for mes.example and its key, made for these tests and worth nothing elsewhere.
@@ -478,6 +482,26 @@ def test_a_slow_endpoint_hinders_no_other(
         slow.close()
     finally:
         clock.freeze(None)
+
+
+def test_the_work_process_sends_by_itself(
+    fresh_database: str, master_key: Callable[[str], None], receiver: Receiver
+) -> None:
+    """From an order in one process to a signed post by another: delivery, job of the clock, thread."""
+    trade = Trade()
+    clock.freeze(None)
+    endpoint = endpoint_for(trade, receiver.url)
+    commands.send_test(ADMIN, endpoint=endpoint)
+    environ = {**os.environ, "LIANZAO_DATABASE_URL": fresh_database, "LIANZAO_SECRET_KEY": KEY, "PYTHONPATH": str(ROOT)}
+    worker = subprocess.Popen([sys.executable, "-m", "project.processes", "work"], env=environ, cwd=ROOT)
+    try:
+        wait_for(lambda: Post.objects.filter(status="sent").exists(), 30)
+        assert worker.poll() is None
+    finally:
+        worker.terminate()
+        assert worker.wait(10) == 0
+    receiver.verified(secret_of(endpoint))
+    assert len(receiver.got) == 1
 
 
 def socket_that_never_answers() -> Any:
