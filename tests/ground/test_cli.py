@@ -10,6 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.test import Client
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from lianzao.foundation import rebuild
 from project import cli, doctor, migrating, pages
@@ -25,10 +27,10 @@ def house(fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("LIANZAO_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("LIANZAO_SECRET_KEY", "k" * 40)
     monkeypatch.setenv("LANG", "en_US.UTF-8")
-    name = psycopg.conninfo.conninfo_to_dict(fresh_database)["dbname"]
+    name = conninfo_to_dict(fresh_database)["dbname"]
     with psycopg.connect(test_ground.cluster.url(str(name), OWNER), autocommit=True) as connection:
-        mark = psycopg.sql.Literal(migrating.wanted())
-        connection.execute(psycopg.sql.SQL("COMMENT ON TABLE django_migrations IS {}").format(mark))
+        mark = sql.Literal(migrating.wanted())
+        connection.execute(sql.SQL("COMMENT ON TABLE django_migrations IS {}").format(mark))
     from lianzao.access.commands import set_up_roles
     from lianzao.foundation.actor import system_actor
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from project import migrating
 from project.config import ROOT
 from project.postgres import Cluster
 
@@ -33,7 +34,8 @@ class Serving:
 
     def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LIANZAO_")}
-        return kept | {"LIANZAO_DATA": str(self.data), "LIANZAO_PORT": str(self.port), "PYTHONPATH": str(ROOT)}
+        settings = {"LIANZAO_DATA": str(self.data), "LIANZAO_PORT": str(self.port), "LIANZAO_WEB_WORKERS": "1"}
+        return kept | settings | {"PYTHONPATH": str(ROOT)}
 
     def start(self) -> float:
         """Start and wait until it says it is ready; gives how long it took."""
@@ -136,6 +138,7 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.slow
 def test_it_starts_mends_itself_and_leaves_nothing_behind(serving: Serving) -> None:
+    version = migrating.wanted()
     serving.start()
     assert any("nobody can log in yet" in line for line in serving.said) or serving.wait_for("nobody can log in yet")
     assert serving.ask("/healthz").json() == {"status": "ok"}
@@ -174,7 +177,8 @@ def test_it_starts_mends_itself_and_leaves_nothing_behind(serving: Serving) -> N
     # The second start is quick, because nothing has to be made or migrated; and it ends in order when told.
     serving.said.clear()
     seconds = serving.start()
-    assert not any("up to date" in line for line in serving.said)
+    migrated = any("up to date" in line for line in serving.said)
+    assert not migrated or migrating.wanted() != version, "only a source file that was edited meanwhile is a reason"
     assert seconds < 25, "10 s on a machine that has nothing else to do"
     left = list(family(serving.pid))
     began = time.monotonic()
