@@ -12,7 +12,7 @@ from uuid import UUID
 from lianzao.access.models import Site
 from lianzao.access.queries import site_zone
 from lianzao.catalog.models import Item
-from lianzao.engine import solver
+from lianzao.engine.columns import Plan
 from lianzao.foundation import entity, link
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import UNSET, command
@@ -44,6 +44,13 @@ def plan_site(by: Actor, *, site: Site, why: str = "") -> PlanRun:
     return replan(by, site.id, why or "by hand")
 
 
+def solve(taken: snapshot.Snapshot) -> Plan:
+    """The engine's answer. It is loaded when it is first asked, so that processes that never plan start faster."""
+    from lianzao.engine import solver
+
+    return solver.solve(taken.problem)
+
+
 LEASE = "SELECT pg_advisory_xact_lock(hashtextextended('planning:' || %s, 0))"
 
 
@@ -52,7 +59,7 @@ def replan(by: Actor, site_id: UUID, why: str) -> PlanRun:
     entity.execute(LEASE, [str(site_id)])
     began = time.monotonic()
     taken = snapshot.take(site_id, by.now)
-    plan = solver.solve(taken.problem)
+    plan = solve(taken)
     return publish_plan(by, taken, plan, why=why, began=began, scope="full")
 
 
@@ -286,7 +293,7 @@ def try_promise(
             "transit_days": transit_days,
         },
     )
-    plan = solver.solve(taken.problem)
+    plan = solve(taken)
     row = len(taken.demands) - 1
     at = int(plan.outcomes.projected_s[row])
     short = int(plan.outcomes.short[row])
