@@ -101,7 +101,6 @@ def build(by: Actor | None = None, *, start: datetime | None = None) -> Credenti
         masters = build_masters(by or system_actor("demo"))
         logins = build_people(masters)
         open_stock(masters, table("stock"), clock.now())
-        _watch(masters)
         timeline = Timeline(masters, days)
         timeline.purchases()
         timeline.sales()
@@ -109,6 +108,7 @@ def build(by: Actor | None = None, *, start: datetime | None = None) -> Credenti
         timeline.play(days.at(-3))
         _work_into_the_week(masters, timeline, days)
         clock.freeze(opening)
+        _watch(masters)  # only now: nobody wants to be told of last month
         _open_up(timeline.scene(opening), timeline)
         hint = _hint(timeline)
     clock.set_virtual(opening)

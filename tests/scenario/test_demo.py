@@ -212,3 +212,19 @@ def test_a_customer_who_was_offered_another_day_answers_as_himself(works: Creden
     answered = PromiseChange.objects.filter(line=line).order_by("-offered_at").first()
     assert answered is not None and answered.status in ("accepted", "declined")
     assert answered.answered_by == actor_for("customer").id
+
+
+def test_a_plant_that_was_switched_off_goes_on_where_it_stood(works: Credentials) -> None:
+    clock.freeze(None)
+    clock.forget()
+    looks = iter(range(12))
+    simulator.run(stopping=lambda: next(looks, None) is None, speed=600, tick_s=0.5)
+    assert clock.rate() == 0
+    stood = clock.now()
+    assert works.opened_at < stood < works.opened_at + timedelta(hours=4)
+    assert Order.objects.filter(why="simulated", at__gt=works.opened_at).exists()
+    assert simulator.resume_clock(60) == stood
+    assert clock.rate() == 60 and clock.now() - stood < timedelta(minutes=10)
+    query("UPDATE foundation_clock SET anchor = anchor - interval '1 day', set_at = set_at - interval '7 days'")
+    last = query("SELECT max(at) FROM foundation_order")[0][0]
+    assert simulator.resume_clock(60) == last  # never before what was recorded, never a week ahead
