@@ -28,7 +28,7 @@ from lianzao.values.time import start_of_day
 class CarriedOverPurchase:
     """A line of a purchase order of the time before, with its one delivery, in the item's base unit.
 
-    `is_open`: sent, what is not received is to come on `required_on`; else nothing more is expected. `system`: its owner.
+    `is_open`: sent, what is not received is to come on `required_on`; else nothing more is expected. `system`: owner.
     """
 
     site_id: UUID
@@ -75,9 +75,7 @@ def carry_over_purchases(by: Actor, rows: Sequence[CarriedOverPurchase]) -> int:
         orders.append(order)
     for model, made in ((PurchaseOrder, orders), (PurchaseOrderLine, lines), (ScheduleLine, deliveries)):
         _write(model, made)
-    audit.must_run().changes.append(
-        {"kind": "procurement.purchase_order", "created": len(orders), "lines": len(lines)}
-    )
+    audit.must_run().changes.append({"kind": "procurement.purchase_order", "created": len(orders), "lines": len(lines)})
     return len(lines)
 
 

@@ -148,8 +148,8 @@ class _Taking:
         self.reports.append(
             self.new_report(
                 work_order_id=order.id, operation_id=operation.id, good=row.good_quantity, scrap=row.scrap_quantity,
-                scrap_reason_id=row.scrap_reason.id if row.scrap_reason else None, happened_at=done_at, recorded_at=self.by.now,
-                order_id=self.running.id, owner_system=row.system,
+                scrap_reason_id=row.scrap_reason.id if row.scrap_reason else None, happened_at=done_at,
+                recorded_at=self.by.now, order_id=self.running.id, owner_system=row.system,
             )
         )  # fmt: skip
 

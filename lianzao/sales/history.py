@@ -1,6 +1,6 @@
 """Orders taken over from another system: closed ones as history, open ones as demand; by the hundred thousand.
 
-Same rules as by hand, but written set by set: one order of ours for a file, and no news for each paper. Planning hears of
+Same rules as by hand, but written set by set: one order of ours for a file, and no news for each paper. Planning sees
 the open ones when it is asked for a plan next.
 """
 

@@ -99,6 +99,11 @@ def check_mapping(by: Actor, kind: str, mapping: Mapping[str, Any]) -> None:
     mappings.read(mapping, kind, job.fields, job.parts)
 
 
+def came_in_before(kind: str, data: bytes, mapping: dict[str, Any]) -> bool:
+    """Whether this very file of bulk history came in already, so that it would change nothing."""
+    return _Known(kind, data, mapping).exists()
+
+
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise Invalid("malformed", field="mapping.header_row", reason=str(value))

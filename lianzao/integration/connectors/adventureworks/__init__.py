@@ -1,7 +1,7 @@
 """AdventureWorks: the bicycle factory Microsoft wrote as a sample, taken over as it stood at the beginning of a day.
 
 `mappings/` say which heading is which field, `routings.json` how goods are made, `reasons.json` why rows are left out;
-`checks.py` finds those rows, `loading.py` brings the rest in, file by file, and a second time changes nothing.
+`masters.py` and `orders.py` find those rows, `loading.py` brings the rest in; a second time nothing changes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ def load(
     by row, what was left out and why. Returns whether a file could not be taken.
     """
     from lianzao.integration.connectors.adventureworks.loading import import_folder
+    from lianzao.integration.connectors.adventureworks.outlook import plan_folder
     from lianzao.values.errors import Invalid
 
     if as_of is None:
@@ -31,4 +32,7 @@ def load(
     report = import_folder(by, folder, as_of=as_of, dry_run=dry_run)
     for line in report.told(by.language, rows=dry_run):
         say(line)
+    if not dry_run and report.created + report.changed:
+        for line in plan_folder(by, as_of).told(by.language):
+            say(line)
     return report.failed

@@ -19,7 +19,7 @@ from lianzao.foundation import clock, registry
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import Command
 from lianzao.foundation.entity import by_external_id
-from lianzao.foundation.transfer import BULK, import_file
+from lianzao.foundation.transfer import BULK, came_in_before, import_file
 from lianzao.integration.connectors.adventureworks import masters, orders
 from lianzao.integration.connectors.adventureworks.report import HERE, FileResult, Finding, Report
 from lianzao.integration.connectors.adventureworks.sieve import Sieve
@@ -106,7 +106,7 @@ class _Import:
 
     def _products(self) -> list[Row]:
         with self._sieve("Product") as sieve:
-            products = masters.products(sieve, self.tables)
+            products = masters.products(sieve, self.tables, self.as_of)
         self._bring("item", "Product", products)
         with self._sieve("Vendor") as sieve:
             self._bring("vendor", "Vendor", masters.vendors(sieve, self.tables["Vendor"]))
@@ -144,12 +144,13 @@ class _Import:
         with self._sieve("ProductInventory") as sieve:
             stock = masters.stock(sieve, self.tables, products, self.as_of)
             opened = bool(inventory.stock_columns(self.site_id, instant_of(self.as_of))["item_id"])
-            result = self._bring("stock", "ProductInventory", stock, repeated_only=opened)
-            if opened and result.stopped:
+            if opened and not self._came_in_before("stock", stock):
                 # Another picture of stock than the one the site was opened with: a count is how that is corrected.
-                result.stopped = False
                 for row in stock:
                     sieve.refuse(row, "opening_balance_stands")
+                stock = []
+        if stock:
+            self._bring("stock", "ProductInventory", stock)
 
     def _orders(self, products: Sequence[Row]) -> None:
         tables, as_of = self.tables, self.as_of
@@ -166,43 +167,30 @@ class _Import:
 
     # -- one file -----------------------------------------------------------------------------------------------------
 
-    def _bring(
-        self, name: str, file: str, rows: Sequence[Row], *, repeated_only: bool = False
-    ) -> FileResult:
-        """Import rows through a mapping; wrong ones are left out and told by their rows in the original file.
-
-        `repeated_only`: take the file only if it is the very one that came in before (then it changes nothing).
-        """
+    def _bring(self, name: str, file: str, rows: Sequence[Row]) -> None:
+        """Import rows through a mapping; wrong ones are left out and told by their rows in the original file."""
         given = mapping(name)
         result = FileResult(file, given["kind"], rows=len(rows))
         with self._timed(result):
             left = list(rows)
             while True:
-                answer = self._import(given, file, left, repeated_only)
+                answer = import_file(
+                    self.by, kind=given["kind"], data=written(left, headings(given)), filename=f"{Path(file).stem}.csv",
+                    mapping=given, dry_run=False,
+                )  # fmt: skip
                 bad = {error.row for error in answer.errors}
                 self._tell_errors(file, left, answer.errors)
-                again = given["kind"] in BULK and bad and None not in bad and answer.created == 0
-                if not again:
-                    break
                 # Bulk history is all or nothing: the rows without the wrong ones are a file of their own.
+                if given["kind"] not in BULK or not bad or None in bad:
+                    break
                 left = [row for place, row in enumerate(left, 2) if place not in bad]
             result.created, result.changed = answer.created, answer.changed
-            result.unchanged = answer.unchanged
-            if given["kind"] in BULK and not answer.repeated and not answer.dry_run:
-                result.unchanged = len(left) - answer.created
-            unread = answer.error_count > len(answer.errors)
-            result.stopped = None in bad or unread or (answer.dry_run and not answer.repeated)
-        return result
+            result.unchanged = len(left) - answer.created if given["kind"] in BULK else answer.unchanged
+            result.stopped = None in bad or answer.error_count > len(answer.errors)
 
-    def _import(self, given: Mapping[str, Any], file: str, rows: Sequence[Row], repeated_only: bool) -> Any:
-        return import_file(
-            self.by,
-            kind=given["kind"],
-            data=written(rows, headings(given)),
-            filename=f"{Path(file).stem}.csv",
-            mapping={**given, "errors": "stop" if given["kind"] in BULK else "skip"},
-            dry_run=repeated_only,
-        )
+    def _came_in_before(self, name: str, rows: Sequence[Row]) -> bool:
+        given = mapping(name)
+        return came_in_before(given["kind"], written(rows, headings(given)), given)
 
     def _tell_errors(self, file: str, rows: Sequence[Row], errors: Sequence[Any]) -> None:
         for error in errors:
@@ -233,8 +221,9 @@ def _run(by: Actor, what: Command[Any, Any], **given: Any) -> Any:
 
 
 def mapping(name: str) -> dict[str, Any]:
-    """A mapping file, as data."""
-    return json.loads((HERE / "mappings" / f"{name}.json").read_text("utf-8"))
+    """A mapping file, as data; bulk history comes in as a whole, of other kinds the rows that are right."""
+    given = json.loads((HERE / "mappings" / f"{name}.json").read_text("utf-8"))
+    return {**given, "errors": "stop" if given["kind"] in BULK else "skip"}
 
 
 def headings(given: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Units, products, vendors, agreements, bills and stock: which rows are taken, with the columns worked out from them."""
+"""Units, products, vendors, agreements, bills and stock: which rows are taken, and the columns worked out from them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,11 @@ def places(rows: Sequence[Row]) -> list[Row]:
     return [row for row in found if Decimal(row["Availability"]) > 0]
 
 
-def products(sieve: Sieve, tables: Mapping[str, Sequence[Row]]) -> list[Row]:
-    """Products with their base unit, weight in kilograms, lead time and store."""
+def products(sieve: Sieve, tables: Mapping[str, Sequence[Row]], as_of: date) -> list[Row]:
+    """Products with their base unit, weight in kilograms, lead time and store.
+
+    What is not sold any more keeps no safety stock: nobody fills up the shelf of a bicycle that left the catalog.
+    """
     unit_of = {row["ComponentID"]: row["UnitMeasureCode"].strip() for row in tables["BillOfMaterials"]}
     active = {row["VendorID"] for row in tables["Vendor"] if row["ActiveFlag"] == "1"}
     days: dict[str, int] = {}
@@ -56,11 +59,12 @@ def products(sieve: Sieve, tables: Mapping[str, Sequence[Row]]) -> list[Row]:
     for row in tables["ProductInventory"]:
         held.setdefault(row["ProductID"], set()).add(row["LocationID"])
     taken: list[Row] = []
-    for row in sieve.once(rows := tables["Product"], lambda row: row["ProductID"]):
+    for row in sieve.once(tables["Product"], lambda row: row["ProductID"]):
         found = sieve.numbers(row, "SafetyStockLevel", "StandardCost", "Weight", "DaysToManufacture")
         if found is None:
             continue
         made = row["MakeFlag"] == "1"
+        ended = bool(row["SellEndDate"]) and row.day("SellEndDate") <= as_of.isoformat()
         weight = found[2] * KILOGRAMS.get(row["WeightUnitMeasureCode"].strip(), Decimal(0))
         store = next((place for place in STORES if place in held.get(row["ProductID"], ())), "7" if made else "6")
         taken.append(
@@ -69,9 +73,10 @@ def products(sieve: Sieve, tables: Mapping[str, Sequence[Row]]) -> list[Row]:
                 WeightKg=f"{weight:.6f}" if weight else "",
                 LeadTimeDays=str(int(found[3]) if made else days.get(row["ProductID"], 0)),
                 StoreLocation=store,
+                SafetyStock="0" if ended else row["SafetyStockLevel"],
             )
         )
-    return list(sieve.once(taken, lambda row: row["ProductNumber"])) if rows else []
+    return list(sieve.once(taken, lambda row: row["ProductNumber"]))
 
 
 def vendors(sieve: Sieve, rows: Sequence[Row]) -> list[Row]:
@@ -233,9 +238,7 @@ def _operations(row: Row, rule: Mapping[str, Any], days: int) -> list[Row]:
     ]
 
 
-def stock(
-    sieve: Sieve, tables: Mapping[str, Sequence[Row]], products: Sequence[Row], as_of: date
-) -> list[Row]:
+def stock(sieve: Sieve, tables: Mapping[str, Sequence[Row]], products: Sequence[Row], as_of: date) -> list[Row]:
     """What lies where, as the opening balance of the day; the table is one undated picture."""
     known = {row["ProductID"] for row in products}
     locations = {row["LocationID"] for row in tables["Location"]}

@@ -1,7 +1,7 @@
 """Sales, purchase and work orders: history, open orders, and what has not happened yet.
 
-One rule decides for all three. The plant stands at the beginning of the day `as_of`: what began on a day before and ends
-on that day or later is open; what ended before is history; what begins on that day or later is refused as future.
+One rule decides for all three. The plant stands at the beginning of the day `as_of`: what began on a day before and
+ends on that day or later is open; what ended before is history; what begins on that day or later is refused as future.
 What the tables say of the later fate of an open order (received, stocked, scrapped) had not happened and is not taken.
 """
 
@@ -145,9 +145,7 @@ def _purchase_fits(sieve: Sieve, row: Row, head: Row, products: set[str]) -> boo
     return False
 
 
-def work(
-    sieve: Sieve, rows: Sequence[Row], products: Sequence[Row], reasons: Sequence[Row], as_of: date
-) -> list[Row]:
+def work(sieve: Sieve, rows: Sequence[Row], products: Sequence[Row], reasons: Sequence[Row], as_of: date) -> list[Row]:
     """Work orders, and whether they are open. Of an open one nothing is made yet, because the tables do not tell."""
     known = {row["ProductID"]: row for row in products}
     scrap = {row["ScrapReasonID"] for row in reasons}

@@ -101,15 +101,17 @@ class Report:
     def told(self, language: str, *, rows: bool) -> Iterator[str]:
         """The report in lines; with `rows`, every row that was left out."""
         zh = language.startswith("zh")
-        heading = "文件 | 记录 | 行 新增 更改 不变 | 秒" if zh else "file | kind | rows made changed unchanged | seconds"
-        yield heading
+        yield "文件 | 记录 | 行 新增 更改 不变 | 秒" if zh else "file | kind | rows made changed unchanged | seconds"
         for each in self.files:
             stopped = (" 整个文件未导入" if zh else " NOT TAKEN") if each.stopped else ""
             yield (
                 f"{each.file} | {each.kind} | {each.rows} {each.created} {each.changed} {each.unchanged}"
                 f" | {each.seconds:.1f}{stopped}"
             )
-        for title, found in (("不导入" if zh else "left out", self.rejected), ("备注" if zh else "remarks", self.remarks)):
+        for title, found in (
+            ("不导入" if zh else "left out", self.rejected),
+            ("备注" if zh else "remarks", self.remarks),
+        ):
             yield f"{title}: {len(found)}"
             first: dict[tuple[str, str], Finding] = {}
             for finding in found:

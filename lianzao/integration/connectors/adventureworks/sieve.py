@@ -19,9 +19,7 @@ class Sieve:
 
     def refuse(self, row: Row, code: str, **facts: object) -> None:
         """Leave a row out."""
-        self.rejected.append(
-            Finding(self.file, row.number, code, {name: str(value) for name, value in facts.items()})
-        )
+        self.rejected.append(Finding(self.file, row.number, code, {name: str(value) for name, value in facts.items()}))
 
     def remark(self, row: Row, code: str, **facts: object) -> None:
         """Take a row, but tell what is odd about it."""

@@ -44,9 +44,7 @@ def read(folder: Path, name: str) -> list[Row]:
         raise Invalid("file_damaged", field="folder", reason=f"{name}: {error}") from error
     rows = csv.reader(io.StringIO(text, newline=""))
     headings = next(rows, [])
-    return [
-        Row(number, dict(zip(headings, cells, strict=False))) for number, cells in enumerate(rows, 2) if any(cells)
-    ]
+    return [Row(number, dict(zip(headings, cells, strict=False))) for number, cells in enumerate(rows, 2) if any(cells)]
 
 
 def written(rows: Sequence[Row], headings: Iterable[str]) -> bytes:
