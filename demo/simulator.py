@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db import close_old_connections
 
-from demo import floor, office
+from demo import dock, floor, office
 from demo.reading import document
 from demo.scene import Scene
 from lianzao.access.queries import site_by_code
@@ -49,7 +49,7 @@ PARTS: dict[str, Part] = {
     "machines": floor.run_machines,
     "operate": floor.operate,
     "close": floor.close,
-    "ship": floor.ship,
+    "ship": dock.ship,
 }
 #: Who keeps the goods moving when the offices are closed: used while the plant is built.
 FLOOR_ONLY = ("receive", "inspect", "put_away", "release", "issue", "pick", "operate", "close")
