@@ -14,6 +14,7 @@ from django.db import connections
 from project.config import database
 from project.postgres import APPLICATION, OWNER, GroundError
 from tests.databases import TestGround
+from tests.recorder import PINNING, Recorder, pinned
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +87,26 @@ def close_connections() -> None:
         close_pool = getattr(connection, "close_pool", None)
         if close_pool is not None and getattr(connection, "pool", None):
             close_pool()
+
+
+@pytest.fixture(scope="session")
+def recorder() -> Iterator[Recorder]:
+    """Watches all commands: what they cost and whether they are audited (tests/recorder.py)."""
+    made = Recorder(pinned())
+    with made.watching():
+        yield made
+    if PINNING:
+        made.pin()
+
+
+@pytest.fixture(autouse=True)
+def commands_are_cheap_and_audited(recorder: Recorder) -> Iterator[None]:
+    """Every test also tries that no command it runs needs more statements than pinned, or goes without audit."""
+    recorder.taken_faults()
+    yield
+    faults = recorder.taken_faults()
+    if faults:
+        pytest.fail("\n".join(dict.fromkeys(faults)), pytrace=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

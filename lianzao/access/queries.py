@@ -95,9 +95,15 @@ def _by_session(key: str, station_key: str, touch: bool) -> Actor | None:
         sessions.touch_session(id)
     actor = replace(_actor(who, site_id), session=id, station=station_id)
     if station_id is None:
-        return replace(actor, rights=actor.rights | OWN_RIGHTS)
+        return replace(actor, rights=actor.rights | _own(OWN_RIGHTS, who))
     limited = rules.common(actor.rights, rules.STATION_LIMIT)
-    return replace(actor, rights=limited | OWN_RIGHTS_AT_STATION)
+    return replace(actor, rights=limited | _own(OWN_RIGHTS_AT_STATION, who))
+
+
+def _own(rights: frozenset[str], who: list[Any]) -> frozenset[str]:
+    """What everybody may do for himself; before a temporary password is changed, nothing outside this room."""
+    must_change: bool = who[6]
+    return rights - OWN_NOTICES if must_change else rights
 
 
 def _by_token(token: str, touch: bool) -> Actor | None:
@@ -178,7 +184,7 @@ def actor_for(login: str, *, site: UUID | None = None) -> Actor:
         raise NotFound("not_found", entity="access.person", id=login)
     _, _, _, *who = _rows(PERSON, [found.id])[0]
     actor = _actor(who, site)
-    return replace(actor, rights=actor.rights | OWN_RIGHTS)
+    return replace(actor, rights=actor.rights | _own(OWN_RIGHTS, who))
 
 
 def rights_of(person_id: UUID) -> frozenset[str]:

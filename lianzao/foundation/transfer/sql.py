@@ -19,7 +19,6 @@ from lianzao.foundation import audit, packing
 from lianzao.foundation.entity import Entity
 from lianzao.values.time import uuid7
 
-
 #: Between values, and for a value that is null: signs no text of ours holds (one that does goes as an array).
 _BETWEEN, _NULL = "\x1f", "\x1e"
 
@@ -69,7 +68,7 @@ def _selected(fields: Sequence[models.Field[Any, Any]], rows: Sequence[Any]) -> 
     sources: list[str] = []
     once: list[Any] = []
     many: list[Any] = []
-    for place, field in enumerate(fields):
+    for field in fields:
         column = [getattr(row, field.attname) for row in rows]
         first = column[0]
         if field.primary_key or any(value is not first and value != first for value in column):
@@ -93,8 +92,11 @@ def _many(values: list[str | None]) -> tuple[str, Any]:
 
 
 def _sql_type(field: models.Field[Any, Any]) -> str:
+    """What a text is cast to, without the length: a cast to varchar(60) would cut, storing it there refuses."""
     kind = field.db_type(connection) or "text"
-    return "text" if kind.startswith("varchar") else "numeric" if kind.startswith("numeric") else kind
+    if kind.startswith("varchar"):
+        return "text[]" if kind.endswith("[]") else "text"
+    return "numeric" if kind.startswith("numeric") else kind
 
 
 def _execute(sql: str, values: Sequence[Any]) -> None:

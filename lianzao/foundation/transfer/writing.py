@@ -89,7 +89,7 @@ def _rows(by: Actor, resource: Resource, query: Mapping[str, str], columns: Sequ
     values = list(rows.values_list(*(each.path for each in made))[: MOST_ROWS + 1])
     if len(values) > MOST_ROWS:
         raise Invalid("too_many_rows", field="format", most=MOST_ROWS)
-    codes = [_codes(each, {row[place] for row in values}) for place, each in enumerate(made)]
+    codes = [_codes(each, (row[place] for row in values)) for place, each in enumerate(made)]
     for row in values:
         yield [
             shown(each.column, value if names is None else names.get(value, value), by.language)
@@ -103,12 +103,12 @@ def _path(column: Column) -> str:
     return attname_of(column)
 
 
-def _codes(each: _Exported, ids: set[Any]) -> dict[Any, str] | None:
+def _codes(each: _Exported, ids: Iterable[Any]) -> dict[Any, str] | None:
     """Codes of records that are known by plain ids (site, and what siblings hold)."""
     column = each.column
     if column.kind != "reference" or isinstance(column.source, models.ForeignKey) or column.model is None:
         return None
-    known = column.model._default_manager.filter(pk__in=[id for id in ids if id is not None])
+    known = column.model._default_manager.filter(pk__in={id for id in ids if id is not None})
     return dict(known.values_list("pk", column.by))
 
 
