@@ -1,0 +1,113 @@
+/** The station as the server tells it (GET /api/overviews/station/<work center>), and what a person stages before reporting. */
+
+import type { Told, ToldItem } from "@/session/told";
+
+export interface KitRow {
+  material_id: string;
+  item: ToldItem;
+  needed: string;
+  issued: string;
+  at_line: string;
+  available: string;
+  state: "ready" | "in_store" | "missing";
+}
+
+export interface Job {
+  operation_id: string;
+  sequence: number;
+  name: string;
+  status: string;
+  work_order_id: string;
+  work_order_number: string;
+  work_order_status: string;
+  item_id: string;
+  item_code: string;
+  item_name: string;
+  unit: string;
+  quantity: string;
+  good: string;
+  scrap: string;
+  rework: string;
+  remaining: string;
+  available: string;
+  planned_start_at: string | null;
+  planned_finish_at: string | null;
+  due_at: string;
+  inspect: boolean;
+  kit: KitRow[];
+}
+
+export interface MachineRow extends Told {
+  state: string;
+  since: string | null;
+  reason: Told | null;
+  expected_until: string | null;
+}
+
+export interface StationAnswer {
+  work_center: Told & { site_id: string };
+  jobs: Job[];
+  machines: MachineRow[];
+  scrap_reasons: Told[];
+}
+
+/** Whatever changes a station's queue: its own reports, orders given or moved, machines, and material that comes. */
+export function stationTopics(center: string): string[] {
+  return [
+    `work_center:${center}`,
+    "production.WorkOrderReleased", "production.WorkOrderRescheduled", "production.WorkOrderResized", "production.WorkOrderCompleted", "production.WorkOrderClosed", "production.WorkOrderCancelled", 
+    "production.OperationReported", "production.ReportReversed", "production.MaterialIssued",
+    "equipment.MachineStopped", "equipment.MachineStarted", "equipment.MachineStateChanged", "equipment.StopForecastChanged", "inventory.PickTaskDone", "inventory.StockMoved", "inventory.LotReleased", "inventory.LotHeld",
+  ];
+}
+
+export type KitState = "ready" | "in_store" | "missing";
+
+/** The worst state of a kit; nothing to fetch is ready. */
+export function kitState(kit: KitRow[]): KitState {
+  if (kit.some((row) => row.state === "missing")) return "missing";
+  return kit.some((row) => row.state === "in_store") ? "in_store" : "ready";
+}
+
+export type Field = "good" | "scrap" | "rework";
+
+export interface Staged {
+  good: number;
+  scrap: number;
+  rework: number;
+  reason: string | null;
+}
+
+export const nothingStaged = (): Staged => ({ good: 0, scrap: 0, rework: 0, reason: null });
+
+/** Add to what is staged; never below zero, never more than may still be reported. */
+export function add(staged: Staged, field: Field, by: number, most: number): Staged {
+  const others = staged.good + staged.scrap + staged.rework - staged[field];
+  const next = Math.max(0, Math.min(staged[field] + by, Math.max(0, most - others)));
+  return { ...staged, [field]: next, ...(field === "scrap" && next === 0 ? { reason: null } : {}) };
+}
+
+export const set = (staged: Staged, field: Field, to: number, most: number): Staged => add({ ...staged, [field]: 0 }, field, to, most);
+
+/** What keeps a staged report from being sent; null: it can go. */
+export function obstacle(staged: Staged): "empty" | "reason" | null {
+  if (!staged.good && !staged.scrap && !staged.rework) return "empty";
+  return staged.scrap > 0 && !staged.reason ? "reason" : null;
+}
+
+/** The body of production.report_operation. Quantities go as text: no float touches them on the way. */
+export function reportBody(operation: string, staged: Staged): Record<string, string> {
+  const body: Record<string, string> = { operation };
+  if (staged.good) body.good = String(staged.good);
+  if (staged.scrap) body.scrap = String(staged.scrap);
+  if (staged.rework) body.rework = String(staged.rework);
+  if (staged.scrap && staged.reason) body.scrap_reason = staged.reason;
+  return body;
+}
+
+/** Jobs that got other times than they had before: the person is told which. */
+export function rescheduled(before: Job[] | null, after: Job[]): string[] {
+  if (!before) return [];
+  const old = new Map(before.map((job) => [job.operation_id, `${job.planned_start_at} ${job.planned_finish_at}`]));
+  return after.filter((job) => old.has(job.operation_id) && old.get(job.operation_id) !== `${job.planned_start_at} ${job.planned_finish_at}`).map((job) => job.operation_id);
+}
