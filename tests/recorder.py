@@ -40,6 +40,11 @@ FROM foundation_order WHERE id = %s
 """
 
 
+def allowed(pinned: int) -> int:
+    """Half as many again and six: caches and the size of a test move a count a little; an N+1 query does more."""
+    return pinned + pinned // 2 + 6
+
+
 @dataclass
 class Frame:
     """One run of a command while it lasts: its statements, the tables it wrote, its audit rows."""
@@ -144,9 +149,9 @@ class Recorder:
         with self._lock:
             self.most[key] = max(self.most.get(key, 0), frame.statements)
         limit = self.limits.get(key)
-        if limit is not None and frame.statements > limit and not PINNING:
+        if limit is not None and frame.statements > allowed(limit) and not PINNING:
             self._fault(
-                f"{key} needed {frame.statements} statements, {PINNED.name} allows {limit}; "
+                f"{key} needed {frame.statements} statements, {PINNED.name} says {limit} and allows {allowed(limit)}; "
                 "if that is meant, run the same tests with LIANZAO_PIN=1 and commit the file"
             )
 

@@ -312,14 +312,15 @@ def insert(entities: Sequence[E]) -> Sequence[E]:
     if not entities:
         return entities
     order = audit.must_run()
-    if isinstance(entities[0], Document):
+    model = type(entities[0])
+    if issubclass(model, Document):
         from lianzao.foundation.numbering import give_numbers
 
         give_numbers(cast("Sequence[Document]", entities))
     for entity in entities:
         entity.stamp(order)
         entity.before_save()
-    type(entities[0])._default_manager.bulk_create(entities)
+    cast(Any, model)._default_manager.bulk_create(entities)
     for entity in entities:
         vars(entity)["_kept"] = entity.columns()
         audit.note(entity.kind, entity.id, None, _told(entity))

@@ -292,8 +292,10 @@ def _changer(resource: Resource) -> Callable[..., Entity]:
         check_columns(entity, list(given))
         complete(entity)
         check_unique(entity)
+        version = entity.version
         entity.save()
-        tell_changed(entity)
+        if entity.version > version:  # what is equal was not written
+            tell_changed(entity)
         return entity
 
     return change

@@ -1,4 +1,4 @@
-"""The plant of stories with doors for people: passwords, badges, a terminal, and one order that late steel would hurt."""
+"""The plant of stories with doors for people: passwords, badges, a terminal; one order that late steel would hurt."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ READY_S = 90.0
 
 
 class Product:
-    """`lianzao serve` on a given database, on a port of its own. Use as a context manager; `url` is where it answers."""
+    """`lianzao serve` on a given database, on a port of its own: a context manager; `url` is where it answers."""
 
     def __init__(self, application_url: str, owner_url: str, port: int = 0) -> None:
         self.port = port or free_port()

@@ -13,6 +13,7 @@ from django.db import connections
 from demo import plant, simulator
 from demo.plant import Credentials
 from demo.settling import settle
+from lianzao.access.models import Site
 from lianzao.access.queries import actor_for
 from lianzao.foundation import clock, outbox, rebuild
 from lianzao.foundation.audit import Order
@@ -134,7 +135,7 @@ def test_moving_the_tight_shipment_by_three_days_hurts_the_order_it_serves(works
     assert asn.number == works.hint.asn
     clock.advance(timedelta(hours=1))
     procurement.change_eta(
-        actor_for("supplier"), asn=asn.id, eta_at=asn.eta_at + timedelta(days=3), reason="海关查验 held at customs"
+        actor_for("supplier"), asn=asn, eta_at=asn.eta_at + timedelta(days=3), reason="海关查验 held at customs"
     )
     settle()
     late = late_lines()
@@ -163,7 +164,7 @@ def test_a_day_passes_and_everything_still_agrees(works: Credentials) -> None:
     before = {each.demand_id: (each.projected_at, each.short_quantity) for each in Outlook.objects.all()}
     from lianzao.planning import commands as planning
 
-    planning.plan_site(actor_for("planner"), site=works.site_id, why="proof")
+    planning.plan_site(actor_for("planner"), site=Site.objects.get(pk=works.site_id), why="proof")
     assert {each.demand_id: (each.projected_at, each.short_quantity) for each in Outlook.objects.all()} == before
 
 
@@ -186,7 +187,7 @@ def test_what_a_person_works_on_is_left_alone_for_two_hours(works: Credentials) 
     assert asn is not None
     truck = asn.eta_at + timedelta(hours=1)
     clock.freeze(truck)
-    procurement.record_arrival(actor_for("warehouse"), asn=asn.id)
+    procurement.record_arrival(actor_for("warehouse"), asn=asn)
     people.step(truck, ("receive",))
     assert Asn.objects.get(pk=asn.id).status == "arrived"
     later = truck + timedelta(hours=2, minutes=5)
@@ -201,9 +202,8 @@ def test_a_customer_who_was_offered_another_day_answers_as_himself(works: Creden
 
     line = SalesOrderLine.objects.filter(order__id=works.hint.order_id).get()
     assert line.promised_on is not None
-    sales.offer_new_promise(
-        actor_for("sales"), line=line, new_on=line.promised_on + timedelta(days=3), _why="simulated"
-    )
+    new_on = line.promised_on + timedelta(days=3)
+    sales.offer_new_promise.ordered(why="simulated")(actor_for("sales"), line=line, new_on=new_on)
     people = simulator.Simulator.of_plant()
     for hour in (4, 28):
         now = works.opened_at + timedelta(hours=hour)
