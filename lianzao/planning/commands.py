@@ -48,7 +48,9 @@ def solve(taken: snapshot.Snapshot) -> Plan:
     """The engine's answer. It is loaded when it is first asked, so that processes that never plan start faster."""
     from lianzao.engine import solver
 
-    return solver.solve(taken.problem)
+    plan = solver.solve(taken.problem)
+    relaxed = snapshot.let_late_orders_start_sooner(taken.problem, plan)
+    return plan if relaxed is None else solver.solve(relaxed)
 
 
 LEASE = "SELECT pg_advisory_xact_lock(hashtextextended('planning:' || %s, 0))"

@@ -319,7 +319,7 @@ def remember(run: PlanRun, at: datetime, rows: list[tuple[str, UUID, str, dateti
 
 def _wanted(taken: Snapshot, rows: list[MessageRow], outlooks: list[OutlookRow]) -> list[MessageRow]:
     """The changes worth asking for: those whose dates moved enough, and a new promise for each broken one."""
-    wanted = [row for row in rows if row.action != "reschedule" or _worth(row)]
+    wanted = [row for row in rows if (_worth(row) if row.action == "reschedule" else _asked_for(row))]
     why = {row.demand: row.reasons for row in outlooks}
     wanted = [_with_cause(taken, row, why.get(row.demand, [])) for row in wanted]
     for row in outlooks:
@@ -349,6 +349,26 @@ def _wanted(taken: Snapshot, rows: list[MessageRow], outlooks: list[OutlookRow])
             )
         )
     return wanted
+
+
+#: A supplier is not asked to come later for less than this.
+WORTH_DEFERRING = timedelta(days=3)
+
+
+def _asked_for(row: MessageRow) -> bool:
+    """Whether a change of a purchase is worth a talk: days count, not hours; safety stock alone hurries nobody.
+
+    A requisition is not ordered yet: the buyer sees the new day on it, only what is not needed any more is told.
+    """
+    if row.subject_kind == "procurement.purchase_requisition" and row.action != "cancel":
+        return False
+    if row.from_at is None or row.to_at is None:
+        return True
+    if row.action == "defer":
+        return row.to_at - row.from_at >= WORTH_DEFERRING
+    if row.action == "expedite":
+        return row.demand != NONE and row.to_at.date() < row.from_at.date()
+    return True
 
 
 def _worth(row: MessageRow) -> bool:
@@ -425,7 +445,8 @@ def _messages(by: Actor, taken: Snapshot, rows: list[MessageRow], change: Change
 
 def _same(message: ActionMessage, row: MessageRow) -> bool:
     """Whether a message asks for what it asked for before, but for minutes."""
-    return not rules.moved(message.to_at, row.to_at) and message.to_quantity == row.to_quantity
+    worth = rules.WORTH_MOVING if row.action == "reschedule" else timedelta(days=1)
+    return not rules.moved(message.to_at, row.to_at, worth) and message.to_quantity == row.to_quantity
 
 
 def _describe(taken: Snapshot, message: ActionMessage, row: MessageRow, run: PlanRun) -> None:

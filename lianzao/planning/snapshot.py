@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -23,6 +23,7 @@ from lianzao.engine.columns import (
     Demands,
     ItemKind,
     Items,
+    Plan,
     Problem,
     ReceiptKind,
     ReceiptOperations,
@@ -460,6 +461,21 @@ def _receipts(
         facts,
         operation_ids,
     )
+
+
+def let_late_orders_start_sooner(problem: Problem, plan: Plan) -> Problem | None:
+    """The same problem, where open work orders that end late may begin as soon as they can. None: none is late.
+
+    Keeping each order at its latest start is calm, but where many meet on one center somebody has to go first.
+    """
+    operations, receipts = problem.receipt_operations, problem.receipts
+    ready, due = plan.receipt_ready_s, receipts.expected_s
+    late = (ready > np.maximum(due, problem.now_s)) | (ready < 0)
+    rows = late[operations.receipt] & (operations.start_s > problem.now_s) & (operations.machine == NONE)
+    if not rows.any():
+        return None
+    starts = np.where(rows, NEVER, operations.start_s)
+    return replace(problem, receipt_operations=replace(operations, start_s=starts))
 
 
 def _first_of_each(operations: Sequence[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], bool]]:
