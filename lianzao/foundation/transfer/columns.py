@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
-from openpyxl.utils.datetime import from_excel
 
 from lianzao.foundation import packing, words
 from lianzao.foundation.command import Parameter
@@ -309,6 +308,8 @@ def _day_of(text: str) -> date:
 
 
 def _excel_instant(serial: float) -> datetime:
+    from openpyxl.utils.datetime import from_excel  # loaded with the first workbook: it takes a third of a second
+
     value = from_excel(serial)
     if not isinstance(value, datetime):
         raise BadCell("not_a_date")

@@ -12,9 +12,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.utils import range_boundaries
-
 from lianzao.values.errors import Invalid
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -112,6 +109,8 @@ def _unguarded(text: str) -> str:
 
 
 def _xlsx_rows(data: bytes, sheet: str) -> Iterator[tuple[int, list[Cell]]]:
+    from openpyxl import load_workbook  # loaded with the first workbook: it takes a third of a second
+
     _refuse_bombs(data)
     try:
         workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
@@ -165,6 +164,8 @@ def _merged_cells(data: bytes, path: str) -> dict[int, dict[int, tuple[int, int]
         raw = archive.read(path)
     covered = 0
     for match in _MERGED.finditer(raw, max(raw.rfind(b"sheetData>"), 0)):
+        from openpyxl.utils import range_boundaries
+
         left, top, right, bottom = range_boundaries(match[1].decode())
         covered += (right - left + 1) * (bottom - top + 1)  # type: ignore[operator]
         if covered > MOST_ROWS or right > MOST_COLUMNS:  # type: ignore[operator]

@@ -12,8 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
 
 from lianzao.foundation import lists, packing, scope
 from lianzao.foundation.actor import Actor
@@ -134,6 +132,8 @@ def _csv_cell(cell: Cell) -> str:
 
 def as_xlsx(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """A workbook of one sheet: numbers as numbers, dates as dates, everything else as text."""
+    from openpyxl import Workbook
+
     workbook = Workbook(write_only=True)
     page: Any = workbook.create_sheet("1")
     page.freeze_panes = "A2"
@@ -146,6 +146,8 @@ def as_xlsx(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
 
 
 def _xlsx_cell(page: Any, cell: Cell) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
     if isinstance(cell, Decimal) and len(cell.as_tuple().digits) > 15:
         return packing.trimmed(cell)  # a spreadsheet keeps fifteen digits; text keeps them all
     if isinstance(cell, str):
