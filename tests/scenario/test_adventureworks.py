@@ -315,10 +315,12 @@ def test_a_span_that_touches_another_does_not_overlap_it() -> None:
 def say_which(request: pytest.FixtureRequest) -> Iterator[None]:
     """The summary says whether the real data were there."""
     yield
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
+    plugins = request.config.pluginmanager
+    reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
+    if reporter is not None and capture is not None:
         which = f"and the real data in {REAL}" if REAL.is_dir() else f"only (no real data in {REAL})"
-        reporter.write_line(f"\nAdventureWorks: the small factory {which}")
+        with capture.global_and_fixture_disabled():
+            reporter.write_line(f"\nAdventureWorks: the small factory {which}")
 
 
 def lianzao(*words: str | Path) -> tuple[str, float]:
