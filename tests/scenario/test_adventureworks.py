@@ -318,7 +318,9 @@ def say_which(request: pytest.FixtureRequest) -> Iterator[None]:
     plugins = request.config.pluginmanager
     reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
     if reporter is not None and capture is not None:
-        which = f"and the real data in {REAL}" if REAL.is_dir() else f"only (no real data in {REAL})"
+        chosen = any(item.name.startswith("test_the_real_data") for item in request.session.items)
+        which = f"only (no real data in {REAL})" if not REAL.is_dir() else "only (real data were not asked for)"
+        which = f"and the real data in {REAL}" if chosen and REAL.is_dir() else which
         with capture.global_and_fixture_disabled():
             reporter.write_line(f"\nAdventureWorks: the small factory {which}")
 
