@@ -50,7 +50,15 @@ def solve(taken: snapshot.Snapshot) -> Plan:
 
     plan = solver.solve(taken.problem)
     relaxed = snapshot.let_late_orders_start_sooner(taken.problem, plan)
-    return plan if relaxed is None else solver.solve(relaxed)
+    if relaxed is None:
+        return plan
+    sooner = solver.solve(relaxed)
+    return sooner if lateness(sooner) < lateness(plan) else plan
+
+
+def lateness(plan: Plan) -> int:
+    """How late all demands are together, in seconds; what is never delivered counts as a year."""
+    return int(plan.outcomes.late_s.sum()) + int((plan.outcomes.short > 0).sum()) * 365 * 86_400
 
 
 LEASE = "SELECT pg_advisory_xact_lock(hashtextextended('planning:' || %s, 0))"
