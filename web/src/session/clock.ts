@@ -50,8 +50,3 @@ export function usePlantNow(): ComputedRef<Date> {
   onScopeDispose(() => clearInterval(timer));
   return computed(() => new Date(now.value));
 }
-
-export const plantNow = (): Date => {
-  refresh();
-  return new Date(plantMs());
-};

@@ -46,9 +46,6 @@ export function useNav(): { sections: ComputedRef<ShellSection[]>; bottom: Compu
   return {
     sections: computed(() => [{ entries: shown.value.map(entry) }, { title: say("nav.rooms"), entries: rooms.value }]),
     bottom: computed(() => shown.value.filter((page) => page.bottom).map(entry)),
-    alertsTo: computed(() => {
-      const alerts = Object.values(meta.meta?.resources ?? {}).find((one) => one.room === "alerts");
-      return alerts ? `/list/${alerts.room}/${alerts.entity}` : undefined;
-    }),
+    alertsTo: computed(() => (session.may("alerts.view_notice") ? "/alerts" : undefined)),
   };
 }

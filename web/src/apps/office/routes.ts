@@ -13,6 +13,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/quality", name: "quality", component: () => import("@/features/quality/QualityPage.vue"), meta: { title: "nav.quality", right: "quality.view_inspection" } },
   { path: "/trace/:lot", name: "trace", component: () => import("@/features/quality/TracePage.vue"), meta: { title: "trace.title", right: "inventory.view_lot" } },
   { path: "/production", name: "production", component: () => import("@/features/production/ProductionPage.vue"), meta: { title: "nav.production", right: "production.view_work_order" } },
+  { path: "/alerts", name: "alerts", component: () => import("@/features/alerts/InboxPage.vue"), meta: { title: "alerts.title" } },
   { path: "/list/:room/:entity", name: "list", component: () => import("@/features/records/ListPage.vue") },
   { path: "/doc/:room/:entity/:id", name: "doc", component: () => import("@/features/records/DocPage.vue") },
   { path: "/doc/:room/:entity/:id/edit", name: "edit", component: () => import("@/features/records/FormPage.vue") },
