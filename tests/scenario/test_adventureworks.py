@@ -1,6 +1,6 @@
 """AdventureWorks comes in through mapping files: a small factory of its shape always, the real data where they are.
 
-The real data are looked for in LIANZAO_ADVENTUREWORKS, else in ../shared/data/adventureworks beside the project; the
+The real data are looked for in LIANZAO_SHARED/data/adventureworks, else in ../shared/data/adventureworks beside the project; the
 summary of the run says which were tried.
 """
 
@@ -45,7 +45,7 @@ from lianzao.values.errors import Invalid
 D = Decimal
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ROOT / "tests" / "fixtures" / "adventureworks"
-REAL = Path(os.environ.get("LIANZAO_ADVENTUREWORKS") or ROOT.parent / "shared" / "data" / "adventureworks")
+REAL = Path(os.environ.get("LIANZAO_SHARED") or ROOT.parent / "shared") / "data" / "adventureworks"
 AS_OF = date(2014, 3, 31)
 BY = system_actor("test of adventureworks")
 
