@@ -1,7 +1,7 @@
 """AdventureWorks comes in through mapping files: a small factory of its shape always, the real data where they are.
 
-The real data are looked for in LIANZAO_SHARED/data/adventureworks, else in ../shared/data/adventureworks beside the project; the
-summary of the run says which were tried.
+The real data are looked for in LIANZAO_SHARED/data/adventureworks, else in ../shared/data/adventureworks beside the
+project; the summary of the run says which were tried.
 """
 
 from __future__ import annotations
