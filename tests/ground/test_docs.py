@@ -153,7 +153,7 @@ def test_settings_explained_by_hand_are_those_of_the_table() -> None:
         used = set(re.findall(r"\bLIANZAO_(?!TEST_)[A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")))
         assert used - names == set(), page
         if page.name == "configure.md":
-            assert names - used == set()
+            assert "../reference/configuration.md" in page.read_text(encoding="utf-8")
 
 
 def test_the_pages_in_the_repository_are_those_of_the_code() -> None:
