@@ -1,7 +1,8 @@
 """What every command costs and leaves behind, watched in all tests that run commands.
 
 Each run of a command is counted in statements (savepoints left out), whether it stands alone or joins another one.
-The most a command needed is compared with `tests/contract/statements.json`: growth fails the test that saw it.
+The most a command needed is compared with `tests/contract/statements.json`: growth beyond `allowed` fails the test that
+saw it.
 Whoever means it says `LIANZAO_PIN=1` and runs the same tests: then the file is written anew from what was seen.
 
 Each command that stands alone must leave exactly one audit row: who, why, because of what, and every record it wrote.
@@ -40,6 +41,11 @@ AUDITED = """
 SELECT command, actor_id, actor_kind, cause_kind, cause_id, jsonb_array_length(changes)
 FROM foundation_order WHERE id = %s
 """
+
+
+def allowed(pinned: int) -> int:
+    """Half as many again and six: caches and how much a test gives a command to do move a count; an N+1 does more."""
+    return pinned + pinned // 2 + 6
 
 
 @dataclass
@@ -147,9 +153,9 @@ class Recorder:
         with self._lock:
             self.most[key] = max(self.most.get(key, 0), frame.statements)
         limit = self.limits.get(key)
-        if limit is not None and frame.statements > limit and not PINNING:
+        if limit is not None and frame.statements > allowed(limit) and not PINNING:
             self._fault(
-                f"{key} needed {frame.statements} statements, {PINNED.name} allows {limit}; "
+                f"{key} needed {frame.statements} statements, {PINNED.name} says {limit} and allows {allowed(limit)}; "
                 "if that is meant, run the same tests with LIANZAO_PIN=1 and commit the file"
             )
 
