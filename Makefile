@@ -33,7 +33,7 @@ bench: ## Measure speed against a reference taken in the same run
 
 soak: ## Let the demo plant run for long (SOAK_SECONDS, default 3600) and prove its books at the end
 	@$(PYTHON) scripts/bootstrap.py dev
-	@exec $(VENV) -m tests.bench.soak
+	@exec $(VENV) -m pytest tests/bench -m soak -s
 
 docs: ## Write docs/reference anew from the code
 	@$(PYTHON) scripts/bootstrap.py run
