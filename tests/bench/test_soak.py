@@ -33,8 +33,6 @@ def test_the_plant_lives_and_its_books_stay_true(works: Credentials) -> None:
             settle()
         days += 1
         prove()
-        print(
-            f"day {days}: {sum(Counter(people.done).values())} orders carried out, {sum(people.refused.values())} refused"
-        )
+        print(f"day {days}: {sum(people.done.values())} orders carried out, {sum(people.refused.values())} refused")
     assert days >= 1
     assert not [name for name in people.refused if name.endswith("failed")], people.refused
