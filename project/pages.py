@@ -65,12 +65,16 @@ class Build:
 
     def file(self, name: str) -> File | None:
         """A file by its path in the build; None when there is none."""
-        if time.monotonic() >= self._look_at:
-            with self._lock:
-                self._look_at = time.monotonic() + LOOK_AGAIN_S
-                state = self._look()
-                if state != self._state:
-                    self._files, self._state = self._read(), state
+        # Who comes while the first reading is under way waits for it; later the files as they were serve meanwhile.
+        if time.monotonic() >= self._look_at and self._lock.acquire(blocking=not self._state):
+            try:
+                if time.monotonic() >= self._look_at:
+                    state = self._look()
+                    if state != self._state:
+                        self._files, self._state = self._read(), state
+                    self._look_at = time.monotonic() + LOOK_AGAIN_S
+            finally:
+                self._lock.release()
         return self._files.get(name)
 
     def _look(self) -> tuple[int, ...]:
