@@ -61,7 +61,7 @@ def plural(key: str, language: str) -> str:
     one = say(key, language)
     if language.startswith("zh"):
         return one
-    for link in (" of ", " for ", " at ", " in "):
+    for link in (" of ", " for ", " at ", " in ", " ("):
         if link in one:
             head, rest = one.split(link, 1)
             return f"{_many(head)}{link}{rest}"

@@ -224,3 +224,39 @@ def test_every_room_says_what_it_is_for() -> None:
         text = importlib.import_module(f"lianzao.{room}").__doc__ or ""
         assert 2 <= len(text.strip().splitlines()) <= 12, room
         assert words.known(f"room.{room}"), room
+
+
+# -- what screens are told --------------------------------------------------------------------------------------------
+
+
+def test_meta_says_plurals_what_a_command_makes_and_what_plain_ids_are(acting: As) -> None:
+    whole = acting(ADMIN).get("/api/meta", {"language": "en"}).json()
+    kinds, commands = whole["resources"], whole["commands"]
+    assert kinds["catalog.unit_conversion"]["titles"].endswith("s")
+    assert all(each["titles"] for each in kinds.values())
+    makers = {key: each["makes"] for key, each in commands.items() if each["makes"]}
+    assert makers["catalog.create_item"] == "catalog.item"
+    assert makers["sales.enter_order"] == "sales.sales_order"
+    assert "sales.confirm_order" not in makers  # answers with the order it is about
+    assert set(makers.values()) <= set(registry.RESOURCES)
+    person = {each["name"]: each for each in kinds["access.person"]["columns"]}
+    assert (person["partner_id"]["type"], person["partner_id"]["kind"]) == ("ref", "parties.party")
+    given = {each["name"]: each for each in commands["access.create_person"]["params"]}
+    assert (given["partner_id"]["type"], given["partner_id"]["kind"]) == ("ref", "parties.party")
+
+
+def test_plain_ids_name_kinds_that_exist() -> None:
+    for resource in RESOURCES:
+        for name, kind in getattr(resource.model, "REFERENCES", {}).items():
+            assert resource.field(name) is not None and kind in registry.RESOURCES, resource.kind
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_every_step_of_a_story_has_words(language: str) -> None:
+    """Commands by their titles; what handlers write and who acts for the system, by the story or its room."""
+    for key in (*registry.COMMANDS, *registry.HANDLERS):
+        if not in_house(key.partition(".")[0]):
+            continue
+        assert meta.order_title(key, language) != key
+        assert meta.system_title(key, language) != key
+    assert meta.order_title("catalog.create_item", "en") == "New item"
