@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from lianzao.access import commands as access
 from lianzao.access.models import Person, Role, Station
 from lianzao.foundation import clock
-from lianzao.procurement import commands as procurement
 from lianzao.production import commands as production
 from lianzao.production.models import WorkOrder
 from tests.world import NOW, House, day
@@ -34,6 +33,7 @@ class Plant(House):
     def __init__(self) -> None:
         super().__init__()
         self._doors()
+        self._inspection()
         self._work_and_orders()
 
     def _doors(self) -> None:
@@ -67,15 +67,41 @@ class Plant(House):
         self.settle()
         self.sold = self.order("ACME", "100", day(20))
         self.accept_all()
-        self.bought = self.buy_all()
-
-    def announce_steel(self, eta_day: int = 8) -> None:
-        """The mill announces the steel."""
-        steel = self.schedule("STEEL")
-        procurement.announce_shipment(
-            self.by("mill"), purchase_order=steel.line.order, eta_at=datetime(2026, 3, eta_day, 2, tzinfo=UTC)
-        )
+        self.buy_all()
+        for each in WorkOrder.objects.filter(item__code="BODY", status="planned"):
+            production.release_work_order(self.by("lead"), work_order=each)
         self.settle()
+
+    def _inspection(self) -> None:
+        """Steel is measured on receipt: three times its thickness."""
+        plan = self.make(
+            "quality.create_inspection_plan",
+            code="IP-STEEL",
+            name="钢材来料",
+            name_en="Steel on receipt",
+            item=self.item("STEEL").id,
+            point="receipt",
+            sample_pieces=3,
+        )
+        self.make(
+            "quality.create_characteristic",
+            plan=plan.id,
+            sequence=10,
+            name="厚度",
+            name_en="Thickness",
+            unit="mm",
+            target="12",
+            lower="11.8",
+            upper="12.2",
+            mandatory=True,
+            samples=3,
+        )
+
+    def sell_more(self) -> None:
+        """A second customer's order, bought for and not confirmed by the suppliers yet."""
+        self.order("ZETA", "20", day(28))
+        self.accept_all()
+        self.buy_all(confirm=False)
 
     def open_the_doors(self) -> None:
         """From now on the clock is the shared one, and runs."""

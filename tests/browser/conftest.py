@@ -1,0 +1,159 @@
+"""Fixtures of the browser's tests: fresh screens, the product on a plant of its own, windows, pictures of failures."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from project.config import ROOT
+from tests.browser.plant import PASSWORD, Plant
+from tests.browser.product import Product
+
+CHROMIUM = os.environ.get("LIANZAO_CHROMIUM", shutil.which("chromium") or shutil.which("chromium-browser") or "")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PICTURES = ROOT / ".test" / "pictures"
+WEB = ROOT / "web"
+SIZES = {"office": (1440, 900), "terminal": (1280, 800), "phone": (390, 844), "portal": (1280, 800)}
+#: An error the browser itself reports when a page asks who we are before signing in: it is an answer, not a fault.
+EXPECTED = re.compile(r"status of (401|404|409|422|423)")
+
+expect.set_options(timeout=8_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here drives a browser."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def screens() -> None:
+    """The built screens, built anew when a source is newer than they are."""
+    page = WEB / "dist" / "office.html"
+    sources = [*WEB.glob("src/**/*"), *WEB.glob("*.html"), WEB / "package.json", WEB / "vite.config.ts"]
+    newest = max(path.stat().st_mtime for path in sources if path.is_file())
+    if page.is_file() and page.stat().st_mtime >= newest:
+        return
+    done = subprocess.run(["npm", "run", "build"], cwd=WEB, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"the screens could not be built:\n{(done.stdout + done.stderr)[-3000:]}", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium. Its driver runs an event loop in this thread, which Django takes for asynchronous code."""
+    if not CHROMIUM:
+        pytest.fail("no Chromium: install it, or say where it is in LIANZAO_CHROMIUM", pytrace=False)
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def plant(fresh_database: str) -> Iterator[Plant]:
+    """The plant in a database of its own; call `open_the_doors` when it is as the story wants it."""
+    from lianzao.foundation import clock
+
+    try:
+        yield Plant()
+    finally:
+        clock.freeze(None)
+
+
+@pytest.fixture
+def busy_plant(plant: Plant) -> Plant:
+    """The plant with goods on order that no supplier has confirmed. Ask for it before `windows`."""
+    plant.sell_more()
+    return plant
+
+
+@pytest.fixture
+def product(plant: Plant, screens: None) -> Iterator[Product]:
+    """The running product on that plant."""
+    plant.open_the_doors()
+    with Product(os.environ["LIANZAO_DATABASE_URL"], os.environ["LIANZAO_OWNER_URL"]) as running:
+        yield running
+
+
+class Window:
+    """A person's window: one browser profile, signed in to one app."""
+
+    def __init__(self, context: BrowserContext, base: str, app: str) -> None:
+        self.context = context
+        self.base = base + ("" if app == "office" else f"/{app}")
+        self.page: Page = context.new_page()
+        self.faults: list[str] = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda said: self._hear(said.type, said.text))
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind == "error" and not EXPECTED.search(text):
+            self.faults.append(text)
+
+    def sign_in(self, login: str, path: str = "/") -> Page:
+        """Through the login page, as people do."""
+        self.page.goto(f"{self.base}/login?to={path}")
+        self.page.locator("input").first.fill(login)
+        self.page.locator("input[type=password]").fill(PASSWORD)
+        self.page.locator("button[type=submit]").click()
+        expect(self.page.locator("form input[type=password]")).to_have_count(0)
+        return self.page
+
+
+Open = Callable[..., Window]
+
+
+@pytest.fixture
+def windows(product: Product, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """`windows(app, language)` opens a window. No page may fault; what failed is pictured in .test/pictures."""
+    opened: list[Window] = []
+
+    def window(app: str = "office", language: str = "zh-CN") -> Window:
+        width, height = SIZES[app]
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, locale=language, timezone_id="Asia/Shanghai"
+        )
+        context.set_default_timeout(8_000)
+        context.add_init_script(
+            "if (!localStorage.getItem('lianzao.preferences'))"
+            f" localStorage.setItem('lianzao.preferences', JSON.stringify({{language: '{language}', theme: 'light'}}))"
+        )
+        made = Window(context, product.url, app)
+        opened.append(made)
+        return made
+
+    yield window
+    failed = getattr(request.node, "failed", False)
+    faults = [fault for one in opened for fault in one.faults]
+    for index, one in enumerate(opened):
+        if failed or faults:
+            PICTURES.mkdir(parents=True, exist_ok=True)
+            one.page.screenshot(path=PICTURES / f"{request.node.name}-{index}.png")
+        one.context.close()
+    if failed:
+        (PICTURES / f"{request.node.name}.log").write_text(product.log.read_text("utf-8", "replace"), encoding="utf-8")
+    assert not faults, faults
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Remember on the test that it failed, so that its windows are pictured."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[union-attr]
+    if report.when == "call" and report.failed:
+        item.failed = True  # type: ignore[attr-defined]

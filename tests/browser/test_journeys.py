@@ -1,0 +1,208 @@
+"""What people live through, in real windows on the real product."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from playwright.sync_api import Page, expect
+
+from lianzao.inventory.models import Lot
+from lianzao.production.models import OperationReport, WorkOrder
+from lianzao.sales.models import PromiseChange
+from tests.browser.conftest import Open
+from tests.browser.plant import BADGES, PASSWORD, Plant
+
+#: Change anywhere is on other people's screens within a second; a machine with two busy processors gets some more.
+SOON = 3_000
+
+
+def open_station(page: Page, center: str = "CUT") -> None:
+    """Choose the work center on a device that is bound to no station."""
+    page.get_by_role("button", name=center, exact=True).click()
+    expect(page.locator(".queue")).to_be_visible()
+
+
+def test_late_supply_reaches_everybody_in_four_windows(plant: Plant, windows: Open) -> None:
+    """The buyer moves a date; planner, customer and station see what it means for them, and decide."""
+    order = plant.sold.number
+    terminal = windows("terminal").sign_in("operator")
+    open_station(terminal)
+    body = WorkOrder.objects.filter(item__code="BODY", quantity=40).get()
+    job = terminal.locator(f"[data-job='{body.number}']")
+    expect(job).to_contain_text("03-20")
+    planner = windows("office").sign_in("planner", "/plan")
+    expect(planner.get_by_text("所有承诺都能兑现")).to_be_visible()
+    customer = windows("portal", "en").sign_in("acme")
+    expect(customer.locator(f"[data-order='{order}']")).to_be_visible()
+    buyer = windows("office").sign_in("buyer", "/buy")
+
+    row = buyer.locator("tr", has_text="STEEL")
+    row.get_by_role("button", name="移动到货日期").click()
+    dialog = buyer.get_by_role("dialog")
+    dialog.locator("[data-field=expected_on] input").fill("2026-03-25")
+    dialog.locator("[data-field=reason] textarea").fill("轧机故障")
+    dialog.get_by_role("button", name="移动到货日期").click()
+    moved = time.monotonic()
+
+    hurt = planner.locator(f"[data-demand='{order}/1']")
+    expect(hurt).to_contain_text("晚 5 天", timeout=SOON)
+    assert time.monotonic() - moved < SOON / 1000
+    expect(hurt).to_contain_text("STEEL")
+    expect(row).to_contain_text(order, timeout=SOON)
+
+    planner.locator("[data-action=promise]").get_by_role("button", name="接受").click()
+    offer = customer.locator(f"[data-offer='{order}']")
+    expect(offer).to_contain_text("2026-03-25", timeout=SOON)
+    expect(offer).to_contain_text("Why")
+
+    planner.locator(f"[data-action=reschedule][data-subject='{body.number}']").get_by_role(
+        "button", name="接受"
+    ).click()
+    expect(job).to_contain_text("03-25", timeout=SOON)
+
+    offer.get_by_role("button", name="Accept the new date").click()
+    expect(offer).to_have_count(0, timeout=SOON)
+    expect(planner.get_by_text("所有承诺都能兑现")).to_be_visible(timeout=SOON)
+    assert PromiseChange.objects.filter(status="accepted").count() == 1
+
+
+def test_good_and_scrap_are_one_report_however_often_it_is_hit(plant: Plant, windows: Open) -> None:
+    """At a bound terminal, by badge: start, stage good and scrap, hit the button twice; booked once, then undone."""
+    admin = windows("terminal")
+    admin.sign_in("admin")
+    admin.page.get_by_role("button", name="下料").click()
+    page = admin.page
+    expect(page.get_by_role("button", name=re.compile("输入工牌号"))).to_be_visible()
+    badge, pin = BADGES["operator"]
+    page.keyboard.type(badge, delay=5)
+    page.keyboard.press("Enter")
+    pad = page.get_by_role("group")
+    for digit in pin:
+        pad.get_by_role("button", name=digit, exact=True).click()
+    pad.get_by_role("button", name="登录").click()
+
+    page.locator(f"[data-job='{plant.today.number}']").click()
+    page.get_by_role("button", name="开工").click()
+    expect(page.get_by_role("button", name="生产中")).to_be_visible()
+    page.locator("[data-add='10']").click()
+    page.locator("[data-add='5']").click()
+    page.locator("[data-field=scrap]").click()
+    page.locator("[data-add='1']").click()
+    expect(page.locator("[data-report]")).to_be_disabled()
+    page.get_by_role("radio", name="划伤").click()
+    page.locator("[data-report]").dblclick()
+    expect(page.locator("[data-good]")).to_have_text("15")
+    expect(page.get_by_text("不良 1").first).to_be_visible()
+    made = OperationReport.objects.get()
+    assert (made.good, made.scrap) == (15, 1)
+
+    page.get_by_role("button", name="撤销").click()
+    expect(page.locator("[data-good]")).to_have_text("0")
+    made.refresh_from_db()
+    assert made.reversed_at is not None
+
+
+def test_goods_come_from_the_supplier_through_the_door_past_quality(busy_plant: Plant, windows: Open) -> None:
+    """The supplier confirms and announces, the warehouse receives with the phone, quality measures and accepts."""
+    supplier = windows("portal").sign_in("mill")
+    card = supplier.locator("[data-order]", has=supplier.get_by_role("button", name="确认", exact=True))
+    number = card.get_attribute("data-order")
+    card.get_by_role("button", name="确认", exact=True).click()
+    supplier.get_by_role("dialog").get_by_role("button", name="确认", exact=True).click()
+    expect(supplier.locator(f"[data-order='{number}']")).to_contain_text("已确认")
+    supplier.locator(f"[data-order='{number}']").get_by_role("button", name="通知发货").click()
+    dialog = supplier.get_by_role("dialog")
+    dialog.locator("[data-lot]").fill("MILL-7781")
+    dialog.get_by_label("预计到达").first.fill("2026-03-03")
+    dialog.get_by_role("button", name="通知发货").click()
+    notice = supplier.locator("[data-asn]").first
+    expect(notice).to_be_visible()
+    asn = notice.get_attribute("data-asn") or ""
+
+    phone = windows("phone").sign_in("warehouse", "/receive")
+    expect(phone.locator(f"[data-asn='{asn}']")).to_be_visible()
+    phone.keyboard.type(asn, delay=5)
+    phone.keyboard.press("Enter")
+    quality = windows("office").sign_in("quality", "/quality")
+    phone.locator("[data-receive]").click()
+    expect(phone.get_by_text("已收货")).to_be_visible()
+
+    expect(quality.locator("[data-inspection]").first).to_be_visible(timeout=SOON)
+    expect(quality.get_by_text("MILL-7781").first).to_be_visible()
+    cells = quality.locator(".cell input")
+    cells.nth(0).fill("12.3")
+    expect(quality.locator(".cell.fail")).to_have_count(1)
+    for index in range(3):
+        cells.nth(index).fill("12.05")
+    expect(quality.locator(".cell.pass")).to_have_count(3)
+    quality.get_by_role("button", name="保存读数(3)").click()
+    quality.get_by_role("button", name="判定合格").click()
+    expect(quality.get_by_text("没有待检的")).to_be_visible()
+    lot = Lot.objects.get(supplier_lot="MILL-7781")
+    assert lot.status == "usable" and busy_plant.stock("STEEL") > 0
+
+
+def test_an_administrator_lists_creates_imports_and_speaks_english(plant: Plant, windows: Open, tmp_path) -> None:
+    """The generic screens: a list, a new record, a file tried and imported, and the language changed on the way."""
+    page = windows("office").sign_in("admin", "/list/catalog/item")
+    expect(page.get_by_role("row")).to_have_count(6)
+    page.get_by_role("button", name="新建物料").click()
+    page.locator("[data-field=code] input").fill("SEAL")
+    page.locator("[data-field=name] input").fill("密封圈")
+    unit = page.locator("[data-field=base_unit] input")
+    unit.click()
+    unit.press_sequentially("pcs")
+    page.get_by_role("option", name=re.compile("pcs")).click()
+    page.get_by_role("button", name="新建物料").click()
+    expect(page.get_by_text("SEAL").first).to_be_visible()
+
+    file = tmp_path / "items.csv"
+    file.write_text("code,name,base_unit\nRING,挡圈,pcs\n,没有编码,pcs\n", encoding="utf-8")
+    page.goto(page.url.split("/doc")[0].split("/list")[0] + "/import/catalog/item")
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="试运行").click()
+    expect(page.get_by_text("有错误").first).to_be_visible()
+    file.write_text("code,name,base_unit\nRING,挡圈,pcs\n", encoding="utf-8")
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="试运行").click()
+    page.get_by_role("button", name="写入", exact=True).click()
+    expect(page.get_by_text("已写入").first).to_be_visible()
+
+    page.get_by_role("button", name="EN").click()
+    expect(page.get_by_role("link", name="Plan board")).to_be_visible()
+    page.goto(page.url.split("/import")[0] + "/list/catalog/item")
+    expect(page.get_by_role("row")).to_have_count(8)
+    assert "物料" not in page.locator("main").inner_text()
+
+
+def test_wrong_passwords_are_refused_and_then_locked_out(plant: Plant, windows: Open) -> None:
+    """One sentence for a wrong login and a wrong password; after too many tries a wait, counted down."""
+    window = windows("office")
+    page = window.page
+    page.goto(f"{window.base}/login")
+
+    def attempt(login: str, password: str) -> None:
+        page.locator("input").first.fill(login)
+        page.locator("input[type=password]").fill(password)
+        page.locator("button[type=submit]").click()
+
+    attempt("nobody-here", "wrong-password-1")
+    expect(page.get_by_role("alert")).to_be_visible()
+    unknown = page.get_by_role("alert").inner_text()
+    attempt("sales", "wrong-password-1")
+    expect(page.get_by_role("alert")).to_have_text(unknown)
+    enter = page.locator("button[type=submit]")
+    for _ in range(8):
+        if enter.is_disabled():
+            break
+        attempt("sales", "wrong-password-1")
+        page.wait_for_timeout(250)
+    expect(enter).to_be_disabled()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile(r"\d+ 秒"))
+
+    window.page.reload()
+    attempt("sales", PASSWORD)
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page).to_have_url(re.compile("/login"))
+    windows("office").sign_in("planner")
