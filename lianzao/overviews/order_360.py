@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from lianzao.catalog.models import Item
-from lianzao.foundation import audit, lists, scope
+from lianzao.foundation import audit, lists, scope, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.registry import RESOURCES
 from lianzao.logistics import queries as shipping
@@ -246,6 +246,7 @@ def stories(by: Actor, line_ids: list[UUID]) -> list[dict[str, Any]]:
             found[each.id] = {
                 "order_id": each.id,
                 "command": each.command,
+                "title": words.say(each.command, by.language) if words.known(each.command) else "",
                 "actor": {"kind": each.actor_kind, "name": each.actor_name},
                 "at": each.at,
                 "why": each.why,

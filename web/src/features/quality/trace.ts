@@ -74,6 +74,26 @@ export function traceTree(trace: Trace): TraceNode[] {
   return below(trace.lot.id, "", new Set([trace.lot.id]));
 }
 
+export interface CauseGroup {
+  key: string;
+  kind: string | null;
+  id: string | null;
+  number: string | null;
+  nodes: TraceNode[];
+}
+
+/** Neighbours that the same document joined stand together: its operations and people are told once. */
+export function byCause(nodes: TraceNode[]): CauseGroup[] {
+  const groups = new Map<string, CauseGroup>();
+  for (const node of nodes) {
+    const key = node.cause_id ?? "";
+    const group = groups.get(key) ?? { key, kind: node.cause_kind, id: node.cause_id, number: node.cause_number ?? null, nodes: [] };
+    group.nodes.push(node);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
 /** How many lots, customers' documents and places a trace touches. */
 export function reach(trace: Trace): { lots: number; documents: number; places: number } {
   const lots = new Set(trace.edges.flatMap((edge) => (edge.lot_id ? [edge.lot_id] : [])));

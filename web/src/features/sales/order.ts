@@ -85,6 +85,8 @@ export interface OrderLine {
 export interface StoryHead {
   order_id: string;
   command: string;
+  /** Empty for what the house did by itself. */
+  title: string;
   actor: { kind: string; name: string };
   at: string;
   why: string;
