@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from urllib.parse import urljoin
 
 from playwright.sync_api import Page, expect
 
@@ -155,11 +156,12 @@ def test_an_administrator_lists_creates_imports_and_speaks_english(plant: Plant,
     unit.press_sequentially("pcs")
     page.get_by_role("option", name=re.compile("pcs")).click()
     page.get_by_role("button", name="新建物料").click()
+    expect(page).to_have_url(re.compile("/doc/catalog/item/"))
     expect(page.get_by_text("SEAL").first).to_be_visible()
 
     file = tmp_path / "items.csv"
     file.write_text("code,name,base_unit\nRING,挡圈,pcs\n,没有编码,pcs\n", encoding="utf-8")
-    page.goto(page.url.split("/doc")[0].split("/list")[0] + "/import/catalog/item")
+    page.goto(urljoin(page.url, "/import/catalog/item"))
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="试运行").click()
     expect(page.get_by_text("有错误").first).to_be_visible()
@@ -171,7 +173,7 @@ def test_an_administrator_lists_creates_imports_and_speaks_english(plant: Plant,
 
     page.get_by_role("button", name="EN").click()
     expect(page.get_by_role("link", name="Plan board")).to_be_visible()
-    page.goto(page.url.split("/import")[0] + "/list/catalog/item")
+    page.goto(urljoin(page.url, "/list/catalog/item"))
     expect(page.get_by_role("row")).to_have_count(8)
     assert "物料" not in page.locator("main").inner_text()
 
