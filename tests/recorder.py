@@ -3,7 +3,7 @@
 Each run of a command is counted in statements (savepoints left out), whether it stands alone or joins another one.
 The most a command needed is compared with `tests/contract/statements.json`: growth beyond `allowed` fails the test that
 saw it.
-Whoever means it says `LIANZAO_PIN=1` and runs the same tests: then the file is written anew from what was seen.
+Whoever means it says `LIANZAO_TEST_PIN=1` and runs the same tests: then the file is written anew from what was seen.
 
 Each command that stands alone must leave exactly one audit row: who, why, because of what, and every record it wrote.
 """
@@ -27,7 +27,7 @@ from lianzao.foundation import audit, registry
 from lianzao.foundation.command import Command, Replayed
 
 PINNED = Path(__file__).parent / "contract" / "statements.json"
-PINNING = os.environ.get("LIANZAO_PIN") == "1"
+PINNING = os.environ.get("LIANZAO_TEST_PIN") == "1"
 #: Frames of transactions; how many there are hangs on the test, not on the command.
 FRAME = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|SET CONSTRAINTS)(?:[\sA-Z]*\"(\w+)\")?")
 WRITE = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)\"?", re.IGNORECASE)
@@ -156,7 +156,7 @@ class Recorder:
         if limit is not None and frame.statements > allowed(limit) and not PINNING:
             self._fault(
                 f"{key} needed {frame.statements} statements, {PINNED.name} says {limit} and allows {allowed(limit)}; "
-                "if that is meant, run the same tests with LIANZAO_PIN=1 and commit the file"
+                "if that is meant, run the same tests with LIANZAO_TEST_PIN=1 and commit the file"
             )
 
     def _audited(self, key: str, frame: Frame) -> None:
