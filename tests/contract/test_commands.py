@@ -280,7 +280,7 @@ def test_deliveries_are_tried_again(house: House) -> None:
 
 @pytest.mark.skipif(PINNING, reason="the list is being written")
 def test_every_command_is_pinned_or_named_with_a_reason() -> None:
-    """A command nobody runs in a test is not known to work. Run the new test with LIANZAO_TEST_PIN=1, or say why not."""
+    """A command no test runs is not known to work. Run the new test with LIANZAO_TEST_PIN=1, or say why not."""
     said = json.loads(PINNED.read_text("utf-8"))
     ours = {key for key in registry.COMMANDS if key.partition(".")[0] in registry.rooms()}
     pinned, never = set(said["commands"]), said["never"]
