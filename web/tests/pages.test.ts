@@ -6,7 +6,7 @@ import { milestones, openOffers, unannounced, waitingFor, type CustomerOrder, ty
 import { orderable, sortedDeliveries, type Delivery, type Requisition } from "@/features/procurement/buy";
 import { add, kitState, nothingStaged, obstacle, reportBody, rescheduled, set, type Job, type KitRow } from "@/features/production/station";
 import { judge, placeOf, recorded, tally, toRecord, type Characteristic, type Reading } from "@/features/quality/inspection";
-import { reach, traceTree, type Trace } from "@/features/quality/trace";
+import { byCause, reach, traceTree, type Trace, type TraceNode } from "@/features/quality/trace";
 import { toldStory } from "@/features/records/telling";
 import { chainTree, orderTopics, progressOf, type Order360, type Peg } from "@/features/sales/order";
 import { allPicked, missingReasons, pathOfScan, receiptBody, shipStep, type Arrival } from "@/features/warehouse/warehouse";
@@ -214,6 +214,11 @@ describe("quality", () => {
     expect(traceTree(trace)[0].under[0].under).toEqual([]);
     expect(reach(trace)).toEqual({ lots: 3, documents: 1, places: 1 });
   });
+});
+
+test("neighbours that one document joined stand together", () => {
+  const node = (key: string, cause: string | null) => ({ key, cause_id: cause, cause_kind: "production.work_order", cause_number: cause }) as TraceNode;
+  expect(byCause([node("a", "w1"), node("b", "w2"), node("c", "w1")]).map((group) => [group.number, group.nodes.map((one) => one.key)])).toEqual([["w1", ["a", "c"]], ["w2", ["b"]]]);
 });
 
 test("home: every figure leads to a page, late lines are bad, nothing late is good", () => {

@@ -141,8 +141,10 @@ export const planTopics = ["planning.PlanChanged", "planning.ProposalDecided", "
 
 const reasonIcons: Record<string, IconName> = {
   material: "truck", overdue_receipt: "truck", purchasing_lead_time: "cart", manufacturing_lead_time: "machine", capacity: "machine",
-  quality_hold: "shield", short_for_ever: "warning", beyond_horizon: "calendar", planning_fence: "lock", shipping: "truck", delivered_together: "layers",
+  quality_hold: "shield", machine_down: "tools", short_for_ever: "warning", beyond_horizon: "calendar", planning_fence: "lock", shipping: "truck", delivered_together: "layers",
 };
+
+export const reasonIcon = (reason: Reason | undefined): IconName => (reason ? (reasonIcons[reason.reason] ?? roomIcons[reason.kind?.split(".")[0] ?? ""] ?? "bolt") : "clock");
 
 /** Reasons as a chain from the root cause (told last) down to the order that is hurt. */
 export function causeSteps(reasons: Reason[], pathOf: (kind: string | null, id: string) => string | null): CauseStep[] {
@@ -150,7 +152,7 @@ export function causeSteps(reasons: Reason[], pathOf: (kind: string | null, id: 
     id: `${index}-${reason.id ?? reason.reason}`,
     title: reason.text,
     at: reason.until_at ?? undefined,
-    icon: reasonIcons[reason.reason] ?? roomIcons[reason.kind?.split(".")[0] ?? ""] ?? "bolt",
+    icon: reasonIcon(reason),
     tone: index === 0 ? "bad" : "warn",
     to: reason.id ? pathOf(reason.kind, reason.id) : null,
   }));
