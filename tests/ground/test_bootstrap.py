@@ -39,7 +39,8 @@ def _script(name: str) -> ModuleType:
 def wheel() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("uv-0.13.9.data/scripts/uv", "#!/bin/sh\necho uv 0.13.9\n")
+        # A ZipInfo of its own has a fixed time; writestr by name would put in the clock, and the hash would change.
+        archive.writestr(zipfile.ZipInfo("uv-0.13.9.data/scripts/uv"), "#!/bin/sh\necho uv 0.13.9\n")
     return buffer.getvalue()
 
 
