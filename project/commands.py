@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
-from project import doctor, migrating, opening, postgres
+from project import doctor, migrating, opening, postgres, progress
 from project.config import ROOT, Config
 from project.postgres import GroundError
 from project.processes import module
@@ -132,10 +132,10 @@ class DemoPlant:
             cluster.drop_database(postgres.DATABASE)
             postgres.start_embedded(self.config)
             migrating.bring_up_to_date(self.config)
-        say("building the demo plant …")
-        done = subprocess.run(
-            [sys.executable, "-m", "project.commands"], env=environ, stdout=subprocess.PIPE, text=True
-        )
+        with progress.telling("building the demo plant", at_once=True):
+            done = subprocess.run(
+                [sys.executable, "-m", "project.commands"], env=environ, stdout=subprocess.PIPE, text=True
+            )
         if done.returncode:
             raise GroundError("the demo plant could not be built; what went wrong stands above")
         draft = mark.with_name("built.new")
@@ -173,7 +173,7 @@ def run_import(given: argparse.Namespace, config: Config) -> int:
         raise Usage("say what to import, and from where: lianzao import catalog.item items.csv (or --list)")
     if not given.list and not given.path.exists():
         raise Usage(f"there is no {given.path}")
-    with opening.house(config, whisper):
+    with opening.house(config):
         if given.list:
             return _list_imports()
         from lianzao.values.errors import DomainError
@@ -242,7 +242,7 @@ def run_export(given: argparse.Namespace, config: Config) -> int:
     if any("=" not in each for each in given.filters):
         raise Usage("filters are given as field=value")
     query = dict(each.split("=", 1) for each in given.filters)
-    with opening.house(config, whisper):
+    with opening.house(config):
         from lianzao.foundation import registry, transfer
         from lianzao.values.errors import DomainError
 
@@ -267,7 +267,7 @@ def run_export(given: argparse.Namespace, config: Config) -> int:
 
 def run_plan(given: argparse.Namespace, config: Config) -> int:
     """Plan a site, or all."""
-    with opening.house(config, whisper):
+    with opening.house(config):
         planning = module("lianzao.planning.commands")
         if planning is None:
             raise GroundError("this installation has no planning room")
@@ -292,7 +292,7 @@ SHOWN = 20
 
 def run_rebuild(given: argparse.Namespace, config: Config) -> int:
     """Prove the projections; with --repair set right what differs."""
-    with opening.house(config, whisper):
+    with opening.house(config):
         checks = _checks()
         unknown = sorted(set(given.names) - set(checks))
         if unknown:
@@ -357,7 +357,7 @@ def run_doctor(given: argparse.Namespace, config: Config) -> int:
 def run_user(given: argparse.Namespace, config: Config) -> int:
     """Add people, set passwords, give roles, list."""
     secret = _secret(given) if given.action in ("add", "password") else ""
-    with opening.house(config, whisper):
+    with opening.house(config):
         from lianzao.values.errors import DomainError
 
         try:

@@ -16,6 +16,7 @@ from typing import LiteralString, cast
 import psycopg
 from psycopg import sql
 
+from project import progress
 from project.config import ROOT, Config
 from project.postgres import GroundError, application_url, owner_url
 
@@ -41,7 +42,7 @@ def recorded(url: str) -> str:
     return "" if row is None or row[0] is None else str(row[0])
 
 
-def bring_up_to_date(config: Config, say: Callable[[str], None] = lambda _: None) -> bool:
+def bring_up_to_date(config: Config) -> bool:
     """Migrate if need be; whether anything was done. Raises GroundError saying what to do."""
     mark = wanted()
     try:
@@ -60,8 +61,8 @@ def bring_up_to_date(config: Config, say: Callable[[str], None] = lambda _: None
             connection.execute(_LOCK)  # another machine may be at it
             if recorded(url) == mark:
                 return False
-            say("bringing the database up to date …")
-            _migrate(url)
+            with progress.telling("bringing the database up to date", at_once=True):
+                _migrate(url)
             order = sql.SQL("COMMENT ON TABLE django_migrations IS {}").format(sql.Literal(mark))
             connection.execute(order)
     except psycopg.OperationalError as error:

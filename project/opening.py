@@ -59,10 +59,10 @@ def database(config: Config) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def house(config: Config, say: Callable[[str], None]) -> Iterator[None]:
+def house(config: Config) -> Iterator[None]:
     """The house open for a command, its database of this version."""
     with database(config):
-        migrating.bring_up_to_date(config, say)
+        migrating.bring_up_to_date(config)
         with django(config):
             yield
 

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from project import lifeline, migrating, postgres
+from project import lifeline, migrating, postgres, progress
 from project.config import ROOT, Config
 from project.postgres import GroundError
 from project.processes import Stopping, serving
 
-READY_S = 90.0
+READY_S = 300.0  # a planner that has to compile its kernels on a slow machine takes minutes
 FIRST_PAUSE_S = 0.3
 LONGEST_PAUSE_S = 30.0
 WELL_AFTER_S = 20.0  # who has run so long begins with a short pause again
@@ -88,9 +88,9 @@ class Supervisor:
                 began = time.monotonic()
                 if self.config.embedded:
                     keeper = self._start_keeper()
-                    self.say("starting the database …" if self._is_kept() else "making the database …")
-                cluster = postgres.start_embedded(self.config)
-                migrating.bring_up_to_date(self.config, self.say)
+                with progress.telling(f"{'starting' if self._is_kept() else 'making'} the database"):
+                    cluster = postgres.start_embedded(self.config)
+                migrating.bring_up_to_date(self.config)
                 environ = self.environment()
                 if self.plan.first is not None:
                     self.plan.first(environ)
@@ -123,20 +123,32 @@ class Supervisor:
 
     def _watch(self, environ: dict[str, str], folder: Path, sockets: Sequence[socket.socket], began: float) -> None:
         self.children = self._planned(folder, tuple(each.fileno() for each in sockets))
-        told = False
         try:
+            with progress.telling("starting the processes", self._late):
+                self._until_ready(environ)
+            if self.stopping.told:
+                return
+            self._announce(time.monotonic() - began)
             while not self.stopping.told:
                 for child in self.children:
-                    self._look_after(child, environ, told)
-                if not told and all(child.ready for child in self.children):
-                    told = True
-                    self._announce(time.monotonic() - began)
-                elif not told and time.monotonic() - began > READY_S:
-                    late = ", ".join(child.name for child in self.children if not child.ready)
-                    raise GroundError(f"Not ready after {READY_S:.0f} s: {late}. What it said stands above")
+                    self._look_after(child, environ, told=True)
                 self.stopping.wait(LOOK_S)
         finally:
             self._stop_children()
+
+    def _until_ready(self, environ: dict[str, str]) -> None:
+        until = time.monotonic() + READY_S
+        while not self.stopping.told:
+            for child in self.children:
+                self._look_after(child, environ, told=False)
+            if all(child.ready for child in self.children):
+                return
+            if time.monotonic() > until:
+                raise GroundError(f"Not ready after {READY_S:.0f} s: {self._late()}. What it said stands above")
+            self.stopping.wait(LOOK_S)
+
+    def _late(self) -> str:
+        return ", ".join(child.name for child in self.children if not child.ready)
 
     def _planned(self, folder: Path, listen: tuple[int, ...]) -> list[Child]:
         web, live = str(folder / "web.sock"), str(folder / "live.sock")

@@ -16,17 +16,17 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
 
 from pipindex import PYPI, FetchError, bare, fetch_pinned, pip_settings
 
-ROOT = Path(__file__).resolve().parent.parent
+from project.progress import telling
+
 CACHE = ROOT / ".cache"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 UV = "0.13.9"
@@ -76,6 +76,8 @@ def main(what: str) -> None:
             make_python_environment(dev=what != "run")
         if what != "tools":
             make_screens()
+        if what != "screens":
+            compile_planner()
 
 
 # -- Python --------------------------------------------------------------------------------------------------------
@@ -244,6 +246,23 @@ def screen_sources(web: Path) -> list[Path]:
     return files
 
 
+# -- the planner ---------------------------------------------------------------------------------------------------
+
+
+def compile_planner() -> None:
+    """Compile the planner's kernels here, where it shows, and not in the first plan (engine/compiling.py)."""
+    sources = sorted((ROOT / "lianzao" / "engine").glob("*.py"))
+    # The compiled code is kept by the sources' times, so a checkout that touches them compiles anew.
+    times = " ".join(str(path.stat().st_mtime_ns) for path in sources)
+    wanted = hashlib.sha256(f"{digest(sources)} {digest([ROOT / 'requirements.lock'])} {times}".encode()).hexdigest()
+    stamp = CACHE / "planner"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    order = [str(PYTHON), "-c", "from lianzao.engine import solver; solver.warm()"]
+    step("Compiling the planner (once, about a minute)", order, dict(os.environ))
+    stamp.write_text(wanted)
+
+
 # -- steps ---------------------------------------------------------------------------------------------------------
 
 
@@ -259,31 +278,12 @@ def digest(paths: Iterable[Path]) -> str:
 
 def step(title: str, order: list[str], environ: dict[str, str], cwd: Path = ROOT) -> None:
     """Run `order`, saying what goes on; after two seconds also how long it takes. Raises StepFailed."""
-    began = time.monotonic()
-    done = threading.Event()
-
-    def tell() -> None:
-        if done.wait(2.0):
-            return
-        live = sys.stderr.isatty()
-        say(f"{title} …", end="" if live else "\n")
-        while not done.wait(1.0 if live else 10.0):
-            spent = time.monotonic() - began
-            text, end = (f"\r▸ {title} … {spent:.0f} s", "") if live else (f"  … {spent:.0f} s", "\n")
-            print(text, end=end, file=sys.stderr, flush=True)
-
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
     try:
-        ran = subprocess.run(order, cwd=cwd, env=environ, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+        with telling(title):
+            ran = subprocess.run(order, cwd=cwd, env=environ, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
     except FileNotFoundError as error:
         raise StepFailed(f"{title}: {order[0]} was not found") from error
-    finally:
-        done.set()
-        teller.join()
-    before = "\r" if sys.stderr.isatty() else ""
-    print(f"{before}▸ {title}: {time.monotonic() - began:.1f} s", file=sys.stderr)
     if ran.returncode:
         shown = [bare(word) if "://" in word else word for word in order]
         last = "\n".join(ran.stdout.splitlines()[-40:])

@@ -37,10 +37,10 @@ class Serving:
         settings = {"LIANZAO_DATA": str(self.data), "LIANZAO_PORT": str(self.port), "LIANZAO_WEB_WORKERS": "1"}
         return kept | settings | {"PYTHONPATH": str(ROOT)}
 
-    def start(self) -> float:
-        """Start and wait until it says it is ready; gives how long it took."""
+    def start(self, *order: str) -> float:
+        """Start (by default `serve`) and wait until it says it is ready; gives how long it took."""
         began = time.monotonic()
-        order = [sys.executable, "-m", "project.cli", "serve"]
+        order = order or (sys.executable, "-m", "project.cli", "serve")
         self.process = subprocess.Popen(
             order, env=self.environ(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -187,6 +187,24 @@ def test_it_starts_mends_itself_and_leaves_nothing_behind(serving: Serving) -> N
     held(lambda: not any(alive(pid) for pid in left), 3)
     assert not serving.cluster.status()["running"]
     assert not any("is killed" in line for line in serving.said)
+
+
+#: A plant that takes a quarter of an hour to build, without anybody having to wait for it.
+SLOW_PLANT = """
+import time, types
+from project import config, supervisor
+
+def build(environ):
+    supervisor.time = types.SimpleNamespace(monotonic=lambda: time.monotonic() + 900, sleep=time.sleep)
+
+supervisor.Supervisor(config.load(), supervisor.Plan(1, first=build)).run()
+"""
+
+
+@pytest.mark.slow
+def test_a_plant_that_takes_long_to_build_takes_no_time_from_the_processes(serving: Serving) -> None:
+    serving.start(sys.executable, "-uc", SLOW_PLANT)
+    assert serving.ask("/healthz").json() == {"status": "ok"}
 
 
 def test_a_used_port_is_told_before_anything_is_made(serving: Serving) -> None:
