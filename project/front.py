@@ -2,7 +2,8 @@
 
 HTTP/1.1, keep-alive on both sides; bodies stream both ways, a slow reader slows the sender, nothing is collected.
 It says who really called (X-Forwarded-For and -Proto, replacing what the caller claims), answers 502 or 503 while a
-process restarts, and at SIGTERM lets running requests end.
+process restarts, and at SIGTERM lets running requests end. What may be repeated (reads, and orders with an
+Idempotency-Key) is sent once more when the process behind went away before it answered: the caller does not notice.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ ANSWER_S = 150.0  # a statement may take 120 s
 STALLED_S = 60.0
 LINGER_S = 2.0
 PATIENCE_S = 1.0  # how long a request waits for a process that is just restarting
+REPEAT_LIMIT = 256 * 1024  # of a body, kept until the answer begins
 REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 REASONS = {
     400: "Bad Request",
@@ -98,7 +100,6 @@ class Line(asyncio.Protocol):
         self.upstream = upstream
         self.caller: Caller | None = None
         self.answer: Answer | None = None
-        self.reused = False
         self.idle_since = 0.0
         self.buffer = bytearray()
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
@@ -115,7 +116,7 @@ class Line(asyncio.Protocol):
             self._read(self.caller)
         except Refused:
             log.warning("%s answered what cannot be read", self.upstream.name)
-            self.caller.lost(self, "bad_answer")
+            self.caller.lost("bad_answer")
             self.drop()
 
     def _read(self, caller: Caller) -> None:
@@ -143,7 +144,6 @@ class Line(asyncio.Protocol):
         self.caller, self.answer = None, None
         caller.line = None
         if whole and not self.transport.is_closing():
-            self.reused = True
             self.idle_since = asyncio.get_running_loop().time()
             self.transport.resume_reading()
             self.upstream.idle.append(self)
@@ -161,7 +161,7 @@ class Line(asyncio.Protocol):
             caller.line = None
             caller.finished()
             return
-        caller.lost(self, "process_stopped")
+        caller.lost("process_stopped")
 
     def pause_writing(self) -> None:
         if self.caller is not None:
@@ -190,6 +190,8 @@ class Caller(asyncio.Protocol):
         self.lingering = False
         self.paused = False
         self.body_sent = True
+        self.kept: bytearray | None = None  # what was passed of the body, while the request may be sent once more
+        self.repeated = False
         self.received = 0
         self.deadline = 0.0
         self.peer = ""
@@ -235,6 +237,8 @@ class Caller(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         self.received = 0
         self.body_sent = request.body is None
+        repeatable = request.method in REPEATABLE or request.get(b"idempotency-key")
+        self.kept, self.repeated = (bytearray() if repeatable else None), False
         if isinstance(request.body, LengthBody) and request.body.left > BODY_LIMIT:
             raise Refused(413, "body_too_large")
         self._by(BODY_S)
@@ -272,8 +276,10 @@ class Caller(asyncio.Protocol):
         if self.paused:
             line.transport.pause_reading()
         line.transport.write(self._head_for(self.request))
+        if self.kept:
+            line.transport.write(bytes(self.kept))
         self._by(ANSWER_S if self.body_sent else BODY_S)
-        if self.request.expects_continue and not self.body_sent and not self.buffer:
+        if self.request.expects_continue and not self.body_sent and not self.buffer and not self.repeated:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _head_for(self, request: Request) -> bytes:
@@ -303,13 +309,20 @@ class Caller(asyncio.Protocol):
         if self.received > BODY_LIMIT:
             raise Refused(413, "body_too_large")
         if piece:
-            line.transport.write(_chunk(piece) if chunked else piece)
+            self._write_body(line, _chunk(piece) if chunked else piece)
             self._by(BODY_S)
         if request.body.done:
             if chunked:
-                line.transport.write(b"0\r\n\r\n")
+                self._write_body(line, b"0\r\n\r\n")
             self.body_sent = True
             self._by(ANSWER_S)
+
+    def _write_body(self, line: Line, data: bytes) -> None:
+        line.transport.write(data)
+        if self.kept is not None:
+            self.kept += data
+            if len(self.kept) > REPEAT_LIMIT:
+                self.kept = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.front.callers.discard(self)
@@ -340,6 +353,7 @@ class Caller(asyncio.Protocol):
         """The head of the answer is here."""
         assert self.request is not None
         self.answer = answer
+        self.kept = None
         self.deadline = 0.0
         lines = [answer.start, *(name + b": " + value for name, value in answer.fields)]
         if self._is_chunked():
@@ -387,7 +401,7 @@ class Caller(asyncio.Protocol):
         else:
             self._linger()
 
-    def lost(self, line: Line, code: str) -> None:
+    def lost(self, code: str) -> None:
         """The process behind went away in the middle."""
         self.line = None
         request = self.request
@@ -396,9 +410,9 @@ class Caller(asyncio.Protocol):
         if self.answer is not None:
             self.transport.abort()  # the caller must see that the answer is not whole
             return
-        repeatable = request.method in REPEATABLE or request.get(b"idempotency-key")
-        if line.reused and request.body is None and repeatable and code == "process_stopped":
-            self._find_line(fresh=True)  # an idle connection that had just been closed
+        if self.kept is not None and not self.repeated and code == "process_stopped":
+            self.repeated = True
+            self._find_line(fresh=True)
             return
         self.refuse(502, code)
 

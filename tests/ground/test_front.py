@@ -23,8 +23,10 @@ class Echo:
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
         self.release: asyncio.Event | None = None
         self.connections = 0
+        self.deaths = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -34,6 +36,11 @@ class Echo:
                 self.heads.append(head)
                 target = head.split(b" ")[1]
                 body = await self.body_of(head, reader)
+                self.bodies.append(body)
+                if target == b"/dies-once" and not self.deaths:
+                    self.deaths += 1
+                    writer.close()
+                    return
                 if target == b"/die":
                     writer.close()
                     return
@@ -318,10 +325,36 @@ def test_an_idle_line_that_was_closed_is_replaced_unseen(running: Running) -> No
         held(lambda: bool(running.front.web.idle))
         line = running.front.web.idle[0]
         # The other side closes just as the request is written: nothing of an answer comes.
-        running.loop.call_soon_threadsafe(lambda: setattr(line, "reused", True))
         running.loop.call_soon_threadsafe(lambda: line.transport.get_extra_info("socket").shutdown(socket.SHUT_WR))
         made.sendall(get("/y"))
         assert until(made, b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "shape", ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+)
+def test_an_order_with_a_key_is_sent_once_more_when_its_process_dies(running: Running, shape: str) -> None:
+    said = running.ask(f"POST /dies-once HTTP/1.1\r\nHost: h\r\n{CLOSE}\r\nIdempotency-Key: 7\r\n{shape}".encode())
+    assert said.startswith(b"HTTP/1.1 200") and said.endswith(b"hello")
+    assert running.echo.bodies == [b"hello", b"hello"]
+
+
+def test_what_may_not_be_repeated_is_not(running: Running) -> None:
+    said = running.ask(f"POST /dies-once HTTP/1.1\r\nHost: h\r\n{CLOSE}\r\nContent-Length: 5\r\n\r\nhello".encode())
+    assert b" 502 " in said[:20] and running.echo.bodies == [b"hello"]
+
+
+def test_what_kills_its_process_twice_is_given_up(running: Running) -> None:
+    said = running.ask(
+        f"POST /die HTTP/1.1\r\nHost: h\r\n{CLOSE}\r\nIdempotency-Key: 7\r\nContent-Length: 1\r\n\r\nx".encode()
+    )
+    assert b" 502 " in said[:20] and running.echo.bodies == [b"x", b"x"]
+
+
+def test_a_large_body_is_not_kept(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_module, "REPEAT_LIMIT", 3)
+    said = running.ask(f"PUT /dies-once HTTP/1.1\r\nHost: h\r\n{CLOSE}\r\nContent-Length: 5\r\n\r\nhello".encode())
+    assert b" 502 " in said[:20] and running.echo.bodies == [b"hello"]
 
 
 def test_slow_heads_are_ended(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
