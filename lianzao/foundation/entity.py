@@ -353,6 +353,25 @@ def set_external_id(entity: Entity, system: str, key: str) -> None:
         audit.note(kind, entity.id, None, {"external_id": f"{system}:{key}"})
 
 
+def set_external_ids(model: type[Entity], system: str, keys: Sequence[tuple[str, UUID]]) -> None:
+    """Remember what another system calls many new records of one kind, with one statement.
+
+    Raises Conflict when a key means another record already, or two of these. The audit tells who made the records.
+    """
+    audit.must_run()
+    if not keys:
+        return
+    sql = """
+        INSERT INTO foundation_external_id (entity_kind, system, key, entity_id)
+        SELECT %s, %s, given.key, given.id FROM unnest(%s::text[], %s::uuid[]) given (key, id)
+        ON CONFLICT (entity_kind, system, key) DO NOTHING RETURNING entity_id"""
+    names, ids = zip(*keys, strict=True)
+    written = {id for (id,) in query(sql, [kind_of(model), system, list(names), list(ids)])}
+    for key, id in keys:
+        if id not in written:
+            raise Conflict("external_id_taken", system=system, key=key)
+
+
 def external_id(entity: Entity, system: str) -> str | None:
     """What a system calls a record."""
     return ExternalId.objects.filter(entity_id=entity.id, system=system).values_list("key", flat=True).first()

@@ -12,7 +12,7 @@ from lianzao.access.queries import site_zone
 from lianzao.catalog.models import Item
 from lianzao.foundation import audit
 from lianzao.foundation.actor import Actor
-from lianzao.foundation.entity import Entity
+from lianzao.foundation.entity import Entity, set_external_ids
 from lianzao.foundation.transfer import bulk
 from lianzao.foundation.transfer.lookups import batches
 from lianzao.foundation.transfer.sql import insert_rows
@@ -28,7 +28,8 @@ from lianzao.values.time import start_of_day
 class CarriedOverPurchase:
     """A line of a purchase order of the time before, with its one delivery, in the item's base unit.
 
-    `is_open`: sent, what is not received is to come on `required_on`; else nothing more is expected. `system`: owner.
+    `is_open`: sent, what is not received is to come on `required_on`; else nothing more is expected. `system`: owner,
+    which calls the order `external_key` and this line of it `external_line_key`.
     """
 
     site_id: UUID
@@ -45,6 +46,8 @@ class CarriedOverPurchase:
     rejected_quantity: Decimal = ZERO
     is_open: bool = False
     system: str = "file"
+    external_key: str = ""
+    external_line_key: str = ""
 
 
 @bulk("procurement.carried_over_line", CarriedOverPurchase, right="procurement.send_order")
@@ -60,6 +63,7 @@ def carry_over_purchases(by: Actor, rows: Sequence[CarriedOverPurchase]) -> int:
     orders: list[PurchaseOrder] = []
     lines: list[PurchaseOrderLine] = []
     deliveries: list[ScheduleLine] = []
+    keys: dict[tuple[type[Entity], str], list[tuple[str, UUID]]] = {}
     for number, group in groups.items():
         order = _order(by, number, group[0][1])
         sequences: set[int] = set()
@@ -69,12 +73,19 @@ def carry_over_purchases(by: Actor, rows: Sequence[CarriedOverPurchase]) -> int:
                 raise Invalid("row_twice", field="sequence", row=place, other=number)
             sequences.add(row.sequence)
             line, delivery = _line(order, row)
+            if row.external_line_key:
+                keys.setdefault((PurchaseOrderLine, row.system), []).append((row.external_line_key, line.id))
             order.amount += line.amount
             lines.append(line)
             deliveries.append(delivery)
         orders.append(order)
+        first = group[0][1]
+        if first.external_key:
+            keys.setdefault((PurchaseOrder, first.system), []).append((first.external_key, order.id))
     for model, made in ((PurchaseOrder, orders), (PurchaseOrderLine, lines), (ScheduleLine, deliveries)):
         _write(model, made)
+    for (model, system), known in keys.items():
+        set_external_ids(model, system, known)
     audit.must_run().changes.append({"kind": "procurement.purchase_order", "created": len(orders), "lines": len(lines)})
     return len(lines)
 
@@ -104,7 +115,7 @@ def _check(place: int, row: CarriedOverPurchase) -> None:
 
 def _check_same(place: int, first: CarriedOverPurchase, row: CarriedOverPurchase) -> None:
     """Refuse lines of one order that disagree about it."""
-    for name in ("site_id", "supplier", "ordered_on", "currency", "is_open"):
+    for name in ("site_id", "supplier", "ordered_on", "currency", "is_open", "system", "external_key"):
         if getattr(first, name) != getattr(row, name):
             raise Invalid("differs_within_group", field=name, row=place, other=1, value=getattr(row, name))
 

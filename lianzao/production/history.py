@@ -16,7 +16,7 @@ from lianzao.engineering import queries as engineering
 from lianzao.engineering.models import Bom, Routing, RoutingOperation
 from lianzao.foundation import audit
 from lianzao.foundation.actor import Actor
-from lianzao.foundation.entity import Entity
+from lianzao.foundation.entity import Entity, set_external_ids
 from lianzao.foundation.transfer import bulk
 from lianzao.foundation.transfer.lookups import batches
 from lianzao.foundation.transfer.sql import insert_rows, light_rows
@@ -33,7 +33,7 @@ class CarriedOverOrder:
     """A work order of the time before, in the item's base unit. Days are the site's; it is due by the end of `due_on`.
 
     `is_open`: released, with bill and routing as they are in effect today, nothing issued; else it is closed, with one
-    operation and one report that say what it gave. `system`: its owner.
+    operation and one report that say what it gave. `system`: its owner, who calls it `external_key`.
     """
 
     site_id: UUID
@@ -48,6 +48,7 @@ class CarriedOverOrder:
     scrap_reason: ScrapReason | None = None
     is_open: bool = False
     system: str = "file"
+    external_key: str = ""
 
 
 @bulk("production.carried_over_order", CarriedOverOrder, right="production.release_work_order")
@@ -105,6 +106,7 @@ class _Taking:
         self.by = by
         self.running = audit.must_run()
         self.orders: list[Any] = []
+        self.keys: dict[str, list[tuple[str, UUID]]] = {}  # system → what it calls which order
         self.operations: list[Any] = []
         self.materials: list[Any] = []
         self.reports: list[Any] = []
@@ -130,6 +132,8 @@ class _Taking:
             owner_system=row.system,
         )  # fmt: skip
         self.orders.append(order)
+        if row.external_key:
+            self.keys.setdefault(row.system, []).append((row.external_key, order.id))
         return order
 
     def closed(self, row: CarriedOverOrder) -> None:
@@ -225,4 +229,6 @@ class _Taking:
         for model, made in every:
             for batch in batches(made):
                 insert_rows(model, model._meta.concrete_fields, batch)
+        for system, keys in self.keys.items():
+            set_external_ids(WorkOrder, system, keys)
         self.running.changes.append({"kind": "production.work_order", "created": len(self.orders)})

@@ -17,6 +17,7 @@ from lianzao.access.queries import site_zone
 from lianzao.catalog.models import Item
 from lianzao.foundation import audit
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.entity import set_external_ids
 from lianzao.foundation.transfer import bulk
 from lianzao.foundation.transfer.lookups import batches
 from lianzao.foundation.transfer.sql import insert_rows, light_rows
@@ -33,7 +34,8 @@ class CarriedOverLine:
     """A line of an order of the time before, in the item's base unit; `number` is the order's own, and stays.
 
     `is_open`: confirmed, nothing of it shipped; else it was delivered in full and is closed. The day of delivery is not
-    known, so deliveries on time are not counted over such lines. `system`: who owned the order.
+    known, so deliveries on time are not counted over such lines. `system`: who owned the order, and called it
+    `external_key`.
     """
 
     site_id: UUID
@@ -48,6 +50,7 @@ class CarriedOverLine:
     currency: str
     is_open: bool = False
     system: str = "file"
+    external_key: str = ""
 
 
 @bulk("sales.carried_over_line", CarriedOverLine, right="sales.confirm_order")
@@ -60,6 +63,7 @@ def carry_over_orders(by: Actor, rows: Sequence[CarriedOverLine]) -> int:
     for number in _known(list(groups)):
         del groups[number]
     order_of_ours = audit.must_run()
+    keys: dict[str, list[tuple[str, UUID]]] = {}  # system → what it calls which order
     days: dict[tuple[UUID, date], datetime] = {}
     orders: list[SalesOrder] = []
     lines: list[Any] = []
@@ -78,10 +82,14 @@ def carry_over_orders(by: Actor, rows: Sequence[CarriedOverLine]) -> int:
             order.amount += line.amount
             lines.append(line)
         orders.append(order)
+        if first.external_key:
+            keys.setdefault(first.system, []).append((first.external_key, order.id))
     for batch in batches(orders):
         insert_rows(SalesOrder, SalesOrder._meta.concrete_fields, batch)
     for batch in batches(lines):
         insert_rows(SalesOrderLine, SalesOrderLine._meta.concrete_fields, batch)
+    for system, known in keys.items():
+        set_external_ids(SalesOrder, system, known)
     order_of_ours.changes.append({"kind": "sales.sales_order", "created": len(orders), "lines": len(lines)})
     return len(lines)
 
@@ -102,7 +110,7 @@ def _check(place: int, row: CarriedOverLine) -> None:
 
 def _check_same(place: int, first: CarriedOverLine, row: CarriedOverLine) -> None:
     """Refuse lines of one order that disagree about it."""
-    for name in ("site_id", "customer", "ordered_on", "currency", "is_open"):
+    for name in ("site_id", "customer", "ordered_on", "currency", "is_open", "system", "external_key"):
         if getattr(first, name) != getattr(row, name):
             raise Invalid("differs_within_group", field=name, row=place, other=1, value=getattr(row, name))
 

@@ -25,7 +25,7 @@ from django.apps import apps
 from lianzao.engine import solver, validator
 from lianzao.foundation import audit, clock, registry
 from lianzao.foundation.actor import Actor, system_actor
-from lianzao.foundation.entity import Entity, query
+from lianzao.foundation.entity import Entity, external_id, query, set_external_ids
 from lianzao.integration.connectors import adventureworks
 from lianzao.integration.connectors.adventureworks import masters
 from lianzao.integration.connectors.adventureworks.loading import import_folder, instant_of
@@ -40,7 +40,8 @@ from lianzao.planning import snapshot
 from lianzao.procurement.models import PurchaseOrder, ScheduleLine, SupplierItem
 from lianzao.production.models import OperationReport, WorkOrder
 from lianzao.sales.models import SalesOrder, SalesOrderLine
-from lianzao.values.errors import Invalid
+from lianzao.values.errors import Conflict, Invalid
+from lianzao.values.time import uuid7
 
 D = Decimal
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,6 +171,19 @@ def test_what_began_before_the_day_and_ends_later_is_open_and_the_rest_is_histor
     assert (scrapped.good, scrapped.scrap) == (9, 1)
     assert scrapped.scrap_reason is not None and scrapped.scrap_reason.code == "AW-2"
     assert {each.owner_system for each in WorkOrder.objects.all()} == {"adventureworks"}
+    assert [external_id(WorkOrder.objects.get(number=f"AW-WO-{key}"), "adventureworks") for key in "15"] == ["1", "5"]
+    assert external_id(SalesOrder.objects.get(number="TS1"), "adventureworks") == "TS1"
+    assert external_id(short.line.order, "adventureworks") == "1" and external_id(short.line, "adventureworks") == "2"
+
+
+@pytest.mark.django_db
+def test_two_papers_cannot_have_one_external_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "must_run", lambda: None)
+    set_external_ids(WorkOrder, "erp", [("1", uuid7()), ("2", uuid7())])
+    for other in ([("3", uuid7()), ("2", uuid7())], [("4", uuid7()), ("4", uuid7())]):
+        with pytest.raises(Conflict) as refusal:
+            set_external_ids(WorkOrder, "erp", other)
+        assert (refusal.value.code, refusal.value.facts["key"]) == ("external_id_taken", other[-1][0])
 
 
 @pytest.mark.django_db
