@@ -31,8 +31,8 @@ PINNING = os.environ.get("LIANZAO_TEST_PIN") == "1"
 #: Frames of transactions; how many there are hangs on the test, not on the command.
 FRAME = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|SET CONSTRAINTS)(?:[\sA-Z]*\"(\w+)\")?")
 WRITE = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)\"?", re.IGNORECASE)
-#: Deliveries hang on who listens at the moment, and the shared clock is read every few seconds: no command's own.
-UNCOUNTED = re.compile(r"\s*(INSERT INTO foundation_delivery|SELECT anchor, set_at, rate FROM foundation_clock)")
+#: The shared clock is read every few seconds: no command's own.
+UNCOUNTED = re.compile(r"\s*SELECT anchor, set_at, rate FROM foundation_clock")
 #: What a command may write without telling it in `changes`: the machinery's own rows, and what is no record of the
 #: plant's: sessions and counters of wrong passwords, what a planning run worked out, rows of a what-if.
 UNTOLD = re.compile(r"foundation_|access_session|access_login|planning_")
@@ -118,8 +118,8 @@ class Recorder:
             self._count(frame)
             return answer
 
-        def watched_write(order: audit.Running, answer: Any) -> None:
-            write(order, answer)
+        def watched_write(order: audit.Running, answer: Any, *beside: Any) -> None:
+            write(order, answer, *beside)
             if self.frames:
                 self.frames[0].rows.append(order)
 

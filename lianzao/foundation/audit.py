@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -107,31 +107,23 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s::jsonb, %s
 """
 
 
-def write(order: Running, answer: Any) -> None:
-    """Write the audit row of an order. A second one with the same id fails here (unique): that makes retries safe."""
+def write(order: Running, answer: Any, beside: Sequence[tuple[str, Sequence[Any]]] = ()) -> None:
+    """Write the audit row of an order, and what is to stand beside it (statements and parameters), in one statement.
+
+    A second row with the same id fails here (unique): that makes retries safe.
+    """
     cause = order.cause or order.by.cause
     if order.steps:
         order.changes.append({"steps": order.steps})
+    row = [
+        order.id, order.command, order.by.id, order.by.kind, order.by.name[:200], order.by.site, order.at, order.why,
+        cause.kind if cause else "", cause.id if cause else None, packing.text(order.body), packing.text(answer),
+        packing.text(order.changes), list(order.touched),
+    ]  # fmt: skip
+    parts = ", ".join(f"beside_{number} AS ({sql})" for number, (sql, _) in enumerate(beside))
+    given = [value for _, values in beside for value in values]
     with connection.cursor() as cursor:
-        cursor.execute(
-            INSERT,
-            [
-                order.id,
-                order.command,
-                order.by.id,
-                order.by.kind,
-                order.by.name[:200],
-                order.by.site,
-                order.at,
-                order.why,
-                cause.kind if cause else "",
-                cause.id if cause else None,
-                packing.text(order.body),
-                packing.text(answer),
-                packing.text(order.changes),
-                list(order.touched),
-            ],
-        )
+        cursor.execute(f"WITH {parts} {INSERT}" if parts else INSERT, [*given, *row])
 
 
 ROOT = """

@@ -321,8 +321,7 @@ class Command(Generic[P, R]):
                 answer = self.function(by, **resolved)
                 for step in order.before_end:
                     step()
-                outbox.write(order)
-                audit.write(order, told_answer(answer))
+                audit.write(order, told_answer(answer), outbox.rows(order))
             finally:
                 audit._running.reset(token)
             return answer

@@ -168,10 +168,13 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[]) AS u(i
 """
 
 
-def write(order: audit.Running) -> None:
-    """Write the order's news and their deliveries; wake the workers when it commits."""
+def rows(order: audit.Running) -> list[tuple[str, Sequence[Any]]]:
+    """The statements that write the order's news and their deliveries, for `audit.write` to carry out beside its own.
+
+    The workers are woken when the order commits.
+    """
     if not order.news:
-        return
+        return []
     ids = [uuid7() for _ in order.news]
     names = [event.wire_name for event in order.news]
     sites = [getattr(event, "site_id", None) for event in order.news]
@@ -183,11 +186,11 @@ def write(order: audit.Running) -> None:
                 continue
             pause = int(handler.within / timedelta(milliseconds=1))
             deliveries.append((uuid7(), id, handler.name, handler.key_of(event), pause))
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT_EVENTS, [order.at, order.id, ids, names, sites, payloads])
-        if deliveries:
-            cursor.execute(INSERT_DELIVERIES, [list(column) for column in zip(*deliveries, strict=True)])
     transaction.on_commit(wake.ring)
+    made: list[tuple[str, Sequence[Any]]] = [(INSERT_EVENTS, [order.at, order.id, ids, names, sites, payloads])]
+    if deliveries:
+        made.append((INSERT_DELIVERIES, [list(column) for column in zip(*deliveries, strict=True)]))
+    return made
 
 
 TAKE = """
@@ -303,8 +306,7 @@ def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -
         for step in order.before_end:
             step()
         if order.changes or order.news or order.steps:
-            write(order)
-            audit.write(order, {})
+            audit.write(order, {}, rows(order))
     finally:
         audit._running.reset(token)
 

@@ -44,11 +44,18 @@ class LocationFacts:
     retired: bool
 
 
+#: They are made once with a site and stay, so every process may remember them.
+_virtual_locations: dict[UUID, dict[str, UUID]] = {}
+
+
 def virtual_locations(site_id: UUID) -> dict[str, UUID]:
     """The virtual locations of a site by kind. Raises RuleBroken when the site was never set up."""
+    if site_id in _virtual_locations:
+        return _virtual_locations[site_id]
     found = dict(Location.objects.filter(site_id=site_id, is_virtual=True).values_list("location_kind", "pk"))
     if set(found) != set(rules.VIRTUAL_KINDS):
         raise RuleBroken("site_not_set_up", site=str(site_id))
+    _virtual_locations[site_id] = found
     return found
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from lianzao.access.models import Site
 from lianzao.catalog.models import Item
-from lianzao.catalog.queries import site_facts
+from lianzao.catalog.queries import SiteFacts, site_facts
 from lianzao.engineering import queries as engineering
-from lianzao.engineering.models import Bom, Routing
+from lianzao.engineering.models import Bom, Routing, RoutingOperation
 from lianzao.foundation import audit, link
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import READ, command
@@ -74,15 +74,20 @@ def create_work_order(
     on = local_day(site_id, max(start_at or by.now, by.now))
     bom = bom or engineering.bom_in_effect(item.id, on, site_id)
     routing = routing or engineering.routing_in_effect(item.id, on, site_id)
+    steps = engineering.operations_of(routing.id) if routing is not None else []
+    needs = engineering.materials(item.id, quantity, on, site_id, bom) if bom is not None else []
+    facts = site_facts({item.id, *(need.item_id for need in needs)}, site_id)
+    last = steps[-1].work_center if steps else None
     order = WorkOrder(
         site_id=site_id, item=item, quantity=quantity, bom=bom, routing=routing, start_at=start_at, due_at=due_at,
         planned_start_at=planned_start_at or start_at, planned_finish_at=planned_finish_at or due_at, priority=priority,
         source_kind=source.kind if source else "", source_id=source.id if source else None, note=note,
         status="firmed" if firm else "planned",
+        output_location_id=(last and last.output_location_id) or facts[item.id].store_location_id,
     )  # fmt: skip
     order.save()
-    operations = _freeze_operations(order, routing)
-    _freeze_materials(order, bom, on, operations)
+    operations = _freeze_operations(order, steps)
+    _freeze_materials(order, needs, facts, operations)
     if source is not None:
         link.add(source, order, quantity, "made for")
     publish(WorkOrderCreated(site_id, order.id, item.id, quantity, due_at))
@@ -96,51 +101,46 @@ def _check_quantity(item: Item, quantity: Decimal) -> None:
         raise Invalid("quantity_not_in_steps", field="quantity", item=item.code, quantity=quantity, step=item.step)
 
 
-def _freeze_operations(order: WorkOrder, routing: Routing | None) -> list[WorkOrderOperation]:
+def _freeze_operations(order: WorkOrder, steps: Sequence[RoutingOperation]) -> list[WorkOrderOperation]:
     """Copy the routing's operations; the last one always reports, because it makes the finished goods."""
-    found = engineering.operations_of(routing.id) if routing is not None else []
     made = [
         WorkOrderOperation(
             work_order=order, sequence=each.sequence, name=each.name, name_en=each.name_en,
             work_center=each.work_center, setup_minutes=each.setup_minutes, run_minutes=each.run_minutes,
             queue_minutes=each.queue_minutes, inspect=each.inspect, instruction=each.instruction,
-            is_report_point=each.is_report_point or each is found[-1],
+            is_report_point=each.is_report_point or each is steps[-1],
         )
-        for each in found
+        for each in steps
     ] or [WorkOrderOperation(work_order=order, sequence=10, name="生产", name_en="Make")]  # fmt: skip
     insert(made)
-    last = made[-1].work_center
-    if last is not None and last.output_location_id is not None:
-        order.output_location_id = last.output_location_id
-    else:
-        order.output_location_id = site_facts([order.item_id], order.site_id)[order.item_id].store_location_id
-    order.save()
     return made
 
 
 def _freeze_materials(
-    order: WorkOrder, bom: Bom | None, on: date, operations: Sequence[WorkOrderOperation]
-) -> list[WorkOrderMaterial]:
+    order: WorkOrder,
+    needs: Sequence[engineering.Material],
+    facts: Mapping[UUID, SiteFacts],
+    operations: Sequence[WorkOrderOperation],
+) -> None:
     """Copy what the bill takes, one level, with the place each material is taken from."""
-    if bom is None:
-        return []
-    needs = engineering.materials(order.item_id, order.quantity, on, order.site_id, bom)
-    facts = site_facts({need.item_id for need in needs}, order.site_id)
     centers = {each.sequence: each.work_center for each in operations}
-    stores = location_ids(order.site_id, ["store"])
     made: list[WorkOrderMaterial] = []
+    stores: list[UUID] | None = None
     for position, need in enumerate(needs, 1):
         fact = facts[need.item_id]
         center = centers.get(need.operation_sequence, operations[0].work_center)
+        place = _place(fact.backflush, center, fact.store_location_id, ())
+        if place is None:
+            stores = location_ids(order.site_id, ["store"]) if stores is None else stores
+            place = next(iter(stores), None)
         made.append(
             WorkOrderMaterial(
                 work_order=order, position=position, item_id=need.item_id, operation_sequence=need.operation_sequence,
                 planned_quantity=need.quantity, required_quantity=need.quantity, fixed=need.fixed,
-                backflush=fact.backflush, source_id=_place(fact.backflush, center, fact.store_location_id, stores),
+                backflush=fact.backflush, source_id=place,
             )
         )  # fmt: skip
     insert(made)
-    return made
 
 
 def _place(backflush: bool, center: WorkCenter | None, store: UUID | None, stores: Sequence[UUID]) -> UUID | None:
