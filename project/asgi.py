@@ -12,7 +12,7 @@ django.setup()
 from lianzao.access.queries import SESSION_COOKIE, STATION_COOKIE, actor_by  # noqa: E402
 from lianzao.foundation import live  # noqa: E402
 from lianzao.foundation.actor import Actor  # noqa: E402
-from project import lifeline  # noqa: E402
+from project import lifeline, monitoring  # noqa: E402
 
 lifeline.hold()
 
@@ -22,6 +22,7 @@ def identify(keys: live.Keys) -> Actor | None:
     return actor_by(authorization=keys.authorization, session_key=keys.session, station_key=keys.station, touch=False)
 
 
+monitoring.begin("live")
 application = live.app(
     identify, session_cookie=SESSION_COOKIE, station_cookie=STATION_COOKIE, recheck_on="access.AccessChanged"
 )

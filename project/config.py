@@ -63,6 +63,8 @@ TABLE: tuple[Variable, ...] = (
     Variable(
         "LIANZAO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "host names the server answers to, with commas between"
     ),
+    Variable("LIANZAO_LOG", "text", "form of the log on standard error: text, or json (one object a line)"),
+    Variable("LIANZAO_SLOW_MS", "1000", "a command that takes longer is told in the log and counted; milliseconds"),
     Variable("LIANZAO_SHARED", "", "folder of optional public data sets used by some tests and benches"),
 )
 
@@ -85,6 +87,8 @@ class Config:
     language: str
     time_zone: str
     allowed_hosts: tuple[str, ...]
+    log: str
+    slow_ms: int
     shared: Path | None
 
     @property
@@ -96,6 +100,11 @@ class Config:
     def cluster_folder(self) -> Path:
         """The folder that stands for the embedded PostgreSQL."""
         return self.data / "postgres"
+
+    @property
+    def figures_folder(self) -> Path:
+        """Where the processes of this data folder write their figures."""
+        return self.data / "run" / "figures"
 
     def kept_secret_key(self) -> str:
         """The signing key: the one given, else the one in the data folder, made on first use.
@@ -142,6 +151,8 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         language=text("LIANZAO_LANGUAGE"),
         time_zone=_zone(text("LIANZAO_TIME_ZONE")),
         allowed_hosts=tuple(host.strip() for host in text("LIANZAO_ALLOWED_HOSTS").split(",") if host.strip()),
+        log=_one_of("LIANZAO_LOG", text("LIANZAO_LOG"), ("text", "json")),
+        slow_ms=_whole("LIANZAO_SLOW_MS", text("LIANZAO_SLOW_MS"), 1, 3_600_000),
         shared=Path(text("LIANZAO_SHARED")).expanduser() if text("LIANZAO_SHARED") else None,
     )
 
@@ -190,6 +201,12 @@ def _flag(name: str, value: str) -> bool:
     if value.lower() not in meanings:
         raise ConfigError(f"{name} must be 1 or 0, not {value!r}")
     return meanings[value.lower()]
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value.lower() not in choices:
+        raise ConfigError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+    return value.lower()
 
 
 def _zone(value: str) -> str:

@@ -9,15 +9,19 @@ Idempotency-Key) is sent once more when the process behind went away before it a
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import json
 import logging
+import os
 import socket
 import ssl as tls
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from lianzao.foundation import figures
+from lianzao.foundation.trail import trail
 from project.framing import (
     Answer,
     ChunkedBody,
@@ -44,6 +48,10 @@ LINGER_S = 2.0
 PATIENCE_S = 1.0  # how long a request waits for a process that is just restarting
 REPEAT_LIMIT = 256 * 1024  # of a body, kept until the answer begins
 REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+LOOPBACK = frozenset(("127.0.0.1", "::1"))
+#: Only we say these to the processes behind; what a caller says by such a name is dropped.
+SAID_BY_US = (b"x-forwarded-", b"x-lianzao-", b"x-trace-id")
+FORWARDING = frozenset((b"forwarded", b"x-real-ip"))
 REASONS = {
     400: "Bad Request",
     405: "Method Not Allowed",
@@ -66,6 +74,13 @@ SENTENCES = {
     504: ("系统没有按时回答。", "The system did not answer in time."),
 }
 REFUSED = ("请求格式不正确, 已被拒绝。", "The request is malformed and was refused.")
+
+
+FORWARDED = figures.Histogram(
+    "lianzao_front_seconds",
+    "How long a request took from its head to the head of the answer, by the process asked and the status.",
+    ("to", "status"),
+)
 
 
 @dataclass
@@ -195,6 +210,8 @@ class Caller(asyncio.Protocol):
         self.received = 0
         self.deadline = 0.0
         self.peer = ""
+        self.trace = ""
+        self.began = 0.0
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
 
     # -- what comes from outside --------------------------------------------------------------------------------------
@@ -203,6 +220,7 @@ class Caller(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
+        self.trace = os.urandom(16).hex()
         self.front.callers.add(self)
         self._by(IDLE_S)
         if len(self.front.callers) > self.front.most_callers:
@@ -236,6 +254,8 @@ class Caller(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self.received = 0
+        self.trace = os.urandom(16).hex()
+        self.began = self.front.loop.time()
         self.body_sent = request.body is None
         repeatable = request.method in REPEATABLE or request.get(b"idempotency-key")
         self.kept, self.repeated = (bytearray() if repeatable else None), False
@@ -258,7 +278,8 @@ class Caller(asyncio.Protocol):
         try:
             line = await upstream.connect(self.front.loop)
         except OSError as error:
-            log.warning("%s cannot be reached: %s", upstream.name, error)
+            with trail(trace=self.trace):
+                log.warning("%s cannot be reached: %s", upstream.name, error)
             self.refuse(503, "restarting")
             return
         finally:
@@ -287,13 +308,22 @@ class Caller(asyncio.Protocol):
         lines += [
             name + b": " + value
             for name, value in request.fields
-            if not name.startswith(b"x-forwarded-") and name not in (b"forwarded", b"x-real-ip")
+            if not name.startswith(SAID_BY_US) and name not in FORWARDING
         ]
         lines.append(b"x-forwarded-for: " + self.peer.encode("ascii", "replace"))
         lines.append(b"x-forwarded-proto: " + (b"https" if self.front.ssl is not None else b"http"))
+        lines.append(b"x-trace-id: " + self.trace.encode())
+        if self._is_local(request):
+            lines.append(b"x-lianzao-local: 1")
         if isinstance(request.body, ChunkedBody):
             lines.append(b"transfer-encoding: chunked")
         return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _is_local(self, request: Request) -> bool:
+        """Whether the caller is a program of this machine, and no proxy that speaks for others."""
+        return self.peer in LOOPBACK and not any(
+            name.startswith(b"x-forwarded-") or name in FORWARDING for name, _ in request.fields
+        )
 
     def _pass_body(self) -> None:
         request, line = self.request, self.line
@@ -355,6 +385,7 @@ class Caller(asyncio.Protocol):
         self.answer = answer
         self.kept = None
         self.deadline = 0.0
+        self._measured(answer.status)
         lines = [answer.start, *(name + b": " + value for name, value in answer.fields)]
         if self._is_chunked():
             lines.append(b"transfer-encoding: chunked")
@@ -363,6 +394,10 @@ class Caller(asyncio.Protocol):
         elif self.request.minor == 0:
             lines.append(b"connection: keep-alive")
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
+
+    def _measured(self, status: int) -> None:
+        upstream = "none" if self.request is None else self.front.upstream_of(self.request.path).name
+        FORWARDED.observe(self.front.loop.time() - self.began, to=upstream, status=f"{status // 100}xx")
 
     def _goes_on(self) -> bool:
         """Whether another request may follow on this connection."""
@@ -423,11 +458,14 @@ class Caller(asyncio.Protocol):
         if self.answer is not None:
             self.transport.abort()
             return
+        if self.request is not None:
+            self._measured(status)
         zh, en = SENTENCES.get(status, REFUSED)
         english = self.request is not None and self.request.get(b"accept-language").lower().startswith(b"en")
         said = en if english else zh
         body = json.dumps(
-            {"type": "about:blank", "title": said, "status": status, "code": code, "detail": said, "facts": {}},
+            {"type": "about:blank", "title": said, "status": status, "code": code, "detail": said, "facts": {}}
+            | {"trace_id": self.trace},
             ensure_ascii=False,
         ).encode()
         lines = [
@@ -487,6 +525,7 @@ class Front:
         self.routes = routes or {}
         self.ssl = ssl
         self.callers: set[Caller] = set()
+        watched.append(self)
         self.stopping = False
         self.most_callers = 4000
         self.loop: asyncio.AbstractEventLoop = cast(asyncio.AbstractEventLoop, None)
@@ -549,6 +588,15 @@ class Front:
                 for line in [each for each in upstream.idle if now - each.idle_since > UPSTREAM_IDLE_S]:
                     upstream.idle.remove(line)
                     line.transport.abort()
+
+
+#: The front of this process.
+watched: collections.deque[Front] = collections.deque(maxlen=1)
+figures.Gauge(
+    "lianzao_front_connections",
+    "Connections from outside now.",
+    read=lambda: {(): float(sum(len(each.callers) for each in watched))} if watched else {},
+)
 
 
 def room_for_callers() -> int:

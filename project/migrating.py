@@ -20,8 +20,10 @@ from project import progress
 from project.config import ROOT, Config
 from project.postgres import GroundError, application_url, owner_url
 
+#: The supervisor tells its children by this variable which schema they were started for, whatever lies on disk later.
+MARK = "LIANZAO_SCHEMA"
 _LOCK: LiteralString = "SELECT pg_advisory_lock(hashtext('lianzao.migrate'))"
-_RECORDED: LiteralString = "SELECT obj_description(to_regclass('django_migrations'), 'pg_class')"
+RECORDED: LiteralString = "SELECT obj_description(to_regclass('django_migrations'), 'pg_class')"
 
 
 def wanted() -> str:
@@ -38,7 +40,7 @@ def wanted() -> str:
 def recorded(url: str) -> str:
     """The mark of the schema that stands in a database; empty when there is none. Raises psycopg.Error."""
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-        row = connection.execute(_RECORDED).fetchone()
+        row = connection.execute(RECORDED).fetchone()
     return "" if row is None or row[0] is None else str(row[0])
 
 

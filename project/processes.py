@@ -27,7 +27,7 @@ from uuid import UUID
 
 import psycopg
 
-from project import lifeline
+from project import config, lifeline, logs
 
 log = logging.getLogger("lianzao.processes")
 
@@ -286,7 +286,9 @@ def work(given: argparse.Namespace) -> None:
     stopping = Stopping()
     django_is_set_up()
     from lianzao.foundation import jobs
+    from project import monitoring
 
+    monitoring.begin("work")
     keeper = Keeper()
 
     def chores() -> None:
@@ -301,7 +303,9 @@ def plan(given: argparse.Namespace) -> None:
     stopping = Stopping()
     django_is_set_up()
     from lianzao.engine import solver
+    from project import monitoring
 
+    monitoring.begin("plan")
     solver.warm()  # not while a transaction is open: compiling may take longer than the database lets one stand idle
     carry_on(("plan",), stopping, ready=Ready(given.ready), lease=Lease())
 
@@ -336,13 +340,17 @@ def _granian(path: str, target: str, interface: str, workers: int, **more: Any) 
         workers_kill_timeout=5,
         respawn_failed_workers=True,
         log_level=LogLevels.error,
+        log_dictconfig=logs.settings(config.load().log),
         **more,
     ).serve()
 
 
 def front(given: argparse.Namespace) -> None:
     """The one origin, on sockets the supervisor opened."""
+    from lianzao.foundation import figures
     from project.front import Front, Upstream
+
+    figures.Writer(config.load().figures_folder, "front").start()
 
     async def serve() -> None:
         stopped = asyncio.Event()
@@ -362,6 +370,9 @@ def simulate(given: argparse.Namespace) -> None:
     """The life of the demo plant."""
     stopping = Stopping()
     django_is_set_up()
+    from project import monitoring
+
+    monitoring.begin("simulate")
     simulator = importlib.import_module("demo.simulator")
     Ready(given.ready)()
     simulator.run(speed=given.speed, stopping=lambda: stopping.told)
@@ -375,7 +386,7 @@ def ground(given: argparse.Namespace) -> None:
     told = sys.stdin.readline()
     if told.strip() == "stopped":
         return
-    from project import config, postgres
+    from project import postgres
 
     time.sleep(given.grace)  # let those that are ending say their last words to the database
     cluster = postgres.cluster_of(config.load())
@@ -420,7 +431,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--grace", type=float, default=2.0, help="seconds to wait for the others (ground)")
     parser.add_argument("--ready", type=int, help="descriptor to tell on that we are ready")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.begin(config.load().log, given.kind)
     if given.kind != "ground":
         lifeline.hold()
     KINDS[given.kind](given)

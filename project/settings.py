@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from project import config
+from project import config, logs
 
 CONFIG = config.load()
 
@@ -76,11 +76,5 @@ CSRF_COOKIE_SAMESITE = "Lax"
 APPEND_SLASH = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 SILENCED_SYSTEM_CHECKS = ["models.W042"]
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"lianzao": {"level": "INFO"}},
-}
+LOGGING = logs.settings(CONFIG.log)
+SLOW_COMMAND_S = CONFIG.slow_ms / 1000

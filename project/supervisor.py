@@ -19,11 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lianzao.foundation import figures
 from project import lifeline, migrating, postgres, progress
 from project.config import ROOT, Config
 from project.postgres import GroundError
 from project.processes import Stopping, serving
 
+RESTARTS = figures.Counter("lianzao_process_restarts_total", "Processes that ended by themselves, by name.", ("name",))
 READY_S = 300.0  # a planner that has to compile its kernels on a slow machine takes minutes
 FIRST_PAUSE_S = 0.3
 LONGEST_PAUSE_S = 30.0
@@ -76,6 +78,7 @@ class Supervisor:
         self.plan = plan
         self.say = say
         self.children: list[Child] = []
+        self.schema = ""
         self.stopping = Stopping()
         signal.signal(signal.SIGHUP, self.stopping._tell)
 
@@ -90,6 +93,7 @@ class Supervisor:
                     keeper = self._start_keeper()
                 with progress.telling(f"{'starting' if self._is_kept() else 'making'} the database"):
                     cluster = postgres.start_embedded(self.config)
+                self.schema = migrating.wanted()
                 migrating.bring_up_to_date(self.config)
                 environ = self.environment()
                 if self.plan.first is not None:
@@ -110,6 +114,7 @@ class Supervisor:
             "LIANZAO_DATABASE_URL": postgres.application_url(self.config),
             "LIANZAO_SECRET_KEY": self.config.kept_secret_key(),
             "LIANZAO_DATA": str(self.config.data),
+            migrating.MARK: self.schema,
             "LIANZAO_HOST": self.config.host,
             "LIANZAO_PORT": str(self.config.port),
             "DJANGO_SETTINGS_MODULE": "project.settings",
@@ -122,7 +127,11 @@ class Supervisor:
     # -- watching -----------------------------------------------------------------------------------------------------
 
     def _watch(self, environ: dict[str, str], folder: Path, sockets: Sequence[socket.socket], began: float) -> None:
+        figures.clear(self.config.figures_folder)
         self.children = self._planned(folder, tuple(each.fileno() for each in sockets))
+        for child in self.children:
+            RESTARTS.count(0, name=child.name)
+        figures.Writer(self.config.figures_folder, "serve").start()
         try:
             with progress.telling("starting the processes", self._late):
                 self._until_ready(environ)
@@ -156,7 +165,7 @@ class Supervisor:
         listening = [str(number) for number in listen]
         front = Child("front", ["front", "--web", web, "--live", live, "--listen", *listening], listen, patience_s=8)
         return [
-            Child("web", ["web", "--socket", web, "--workers", workers], probe=(web, "/healthz")),
+            Child("web", ["web", "--socket", web, "--workers", workers], probe=(web, "/readyz")),
             Child("live", ["live", "--socket", live], probe=(live, "/live/ready"), patience_s=7),
             *(Child(f"work {number + 1}", ["work"]) for number in range(self.plan.work)),
             *(Child(f"plan {number + 1}", ["plan"]) for number in range(self.plan.plan)),
@@ -176,6 +185,7 @@ class Supervisor:
                 child.ready = self._is_ready(child)
             return
         self._forget(child)
+        RESTARTS.count(name=child.name)
         child.deaths = 1 if now - child.started_at > WELL_AFTER_S else child.deaths + 1
         if not told and child.deaths >= TRIES_BEFORE_READY:
             raise GroundError(f"{child.name} does not start ({_how(code)}). What it said stands above")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lianzao.access.queries import actor_of
 from lianzao.foundation import http
-from project import pages
+from project import monitoring, pages
 
 http.identify_by(actor_of)
 
-urlpatterns = [*http.routes(), *pages.routes()]
+urlpatterns = [*http.routes(), *monitoring.routes(), *pages.routes()]

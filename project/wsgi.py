@@ -37,8 +37,10 @@ def warm_up() -> None:
     from django.urls import get_resolver
 
     from lianzao.engine import solver
+    from project import monitoring
 
     get_resolver().url_patterns  # noqa: B018
+    monitoring.begin("web")
     threading.Thread(target=solver.warm, name="warm", daemon=True).start()
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import inspect
+import logging
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,22 +21,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property, update_wrapper
+from time import perf_counter
 from typing import Annotated, Any, Generic, ParamSpec, TypeVar, overload
 from uuid import UUID
 
 import pydantic
+from django.conf import settings
 from django.db import OperationalError, connection, models, transaction
 from django.db.utils import IntegrityError
 from psycopg import errors as pg
 
-from lianzao.foundation import audit, clock, outbox
+from lianzao.foundation import audit, clock, figures, outbox
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.entity import Entity
 from lianzao.foundation.registry import COMMANDS, kind_of, model_of, room_of
+from lianzao.foundation.trail import note, some_trail
 from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
 
+log = logging.getLogger("lianzao.command")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -43,6 +48,23 @@ R = TypeVar("R")
 READ = "read"
 TRIES = 3
 RETRIED = (pg.DeadlockDetected, pg.SerializationFailure)
+#: A command that takes longer is told in the log and counted; the setting SLOW_COMMAND_S says otherwise.
+SLOW_S = 1.0
+
+CARRIED_OUT = figures.Counter(
+    "lianzao_commands_total",
+    "Orders by command and outcome: done, replayed (a known order id), refused (an expected error), failed (a bug).",
+    ("command", "outcome"),
+)
+TOOK = figures.Histogram(
+    "lianzao_command_seconds", "How long orders took, with waiting for locks and commit, by command.", ("command",)
+)
+SLOW = figures.Counter(
+    "lianzao_slow_commands_total", "Orders that took longer than LIANZAO_SLOW_MS, by command.", ("command",)
+)
+AGAIN = figures.Counter(
+    "lianzao_command_retries_total", "Orders tried again after a deadlock or collision, by command.", ("command",)
+)
 
 
 class _Unset:
@@ -283,12 +305,42 @@ class Command(Generic[P, R]):
         versions: Mapping[UUID, int] | None = None,
     ) -> R:
         """Carry it out as an order of its own. The first try's answer is given again when the order id is known."""
+        with some_trail():
+            note(command=self.key, **({} if order_id is None else {"order": order_id}))
+            began, outcome = perf_counter(), "failed"
+            try:
+                answer = self._tried(by, given, order_id, why, cause, versions or {})
+                outcome = "replayed" if isinstance(answer, Replayed) else "done"
+                return answer
+            except DomainError:
+                outcome = "refused"
+                raise
+            finally:
+                self._measured(perf_counter() - began, outcome)
+
+    def _measured(self, seconds: float, outcome: str) -> None:
+        CARRIED_OUT.count(command=self.key, outcome=outcome)
+        TOOK.observe(seconds, command=self.key)
+        if seconds >= getattr(settings, "SLOW_COMMAND_S", SLOW_S):
+            SLOW.count(command=self.key)
+            log.warning("slow: %s took %.3f s (%s)", self.key, seconds, outcome, extra={"seconds": round(seconds, 3)})
+
+    def _tried(
+        self,
+        by: Actor,
+        given: Mapping[str, Any],
+        order_id: UUID | None,
+        why: str,
+        cause: Ref | None,
+        versions: Mapping[UUID, int],
+    ) -> R:
         for attempt in range(TRIES):
             try:
-                return self._once(by, given, order_id, why, cause, versions or {})
+                return self._once(by, given, order_id, why, cause, versions)
             except OperationalError as error:
                 if attempt == TRIES - 1 or not isinstance(error.__cause__, RETRIED) or connection.in_atomic_block:
                     raise
+                AGAIN.count(command=self.key)
             except IntegrityError as error:
                 if order_id is None or not _is_replay(error) or (connection.in_atomic_block and attempt):
                     raise
@@ -314,6 +366,7 @@ class Command(Generic[P, R]):
             order = audit.Running(
                 id=order_id or uuid7(), command=self.key, by=by, at=by.now, cause=cause, why=why, body=_told(given)
             )
+            note(order=order.id)
             token = audit._running.set(order)
             try:
                 resolved = self._resolve(by, given, join=False)

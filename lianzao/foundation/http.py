@@ -8,13 +8,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from ninja import Body as NinjaBody
@@ -22,12 +23,13 @@ from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 from ninja.utils import check_csrf
 
-from lianzao.foundation import audit, clock, lists, packing, registry, rowsecurity, scope, transfer, words
+from lianzao.foundation import audit, clock, figures, lists, packing, registry, rowsecurity, scope, transfer, words
 from lianzao.foundation import link as links
 from lianzao.foundation import meta as metadata
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import PYDANTIC, Command, told_answer
 from lianzao.foundation.resource import Resource
+from lianzao.foundation.trail import TRACE, trail
 from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound, NotKnown
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
@@ -111,9 +113,10 @@ def problem(request: HttpRequest, error: DomainError) -> HttpResponse:
 
 
 def trace_id(request: HttpRequest) -> str:
-    """The id that ties an answer to the log."""
+    """The id that ties an answer to the log: the one the front gave, which logs by it too, else one of our own."""
     if not hasattr(request, "trace"):
-        request.trace = uuid7().hex  # type: ignore[attr-defined]
+        given = request.headers.get("X-Trace-Id", "")
+        request.trace = given if TRACE.fullmatch(given) else uuid7().hex  # type: ignore[attr-defined]
     return str(request.trace)  # type: ignore[attr-defined]
 
 
@@ -133,14 +136,27 @@ HEADERS = {
 }
 
 
+METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS"))
+ANSWERED = figures.Histogram(
+    "lianzao_http_seconds", "How long the web processes took to answer, by method and status.", ("method", "status")
+)
+
+
 def doorman(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """The one middleware: trace id, security headers, and expected failures outside Ninja."""
 
     def handle(request: HttpRequest) -> HttpResponse:
-        try:
-            response = get_response(request)
-        except DomainError as error:
-            response = problem(request, error)
+        began = time.perf_counter()
+        with trail(trace=trace_id(request)):
+            try:
+                response = get_response(request)
+            except DomainError as error:
+                response = problem(request, error)
+        ANSWERED.observe(
+            time.perf_counter() - began,
+            method=request.method if request.method in METHODS else "other",
+            status=f"{response.status_code // 100}xx",
+        )
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if request.path.startswith("/api/"):
@@ -445,12 +461,6 @@ def _import(request: HttpRequest) -> HttpResponse:
     return answer(told_answer(result))
 
 
-def _healthz(request: HttpRequest) -> HttpResponse:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return answer({"status": "ok"})
-
-
 class Rooms:
     """Builds the API once, when the first route is asked for."""
 
@@ -486,4 +496,4 @@ class Rooms:
 def routes() -> list[URLPattern]:
     """All routes of the API."""
     Rooms.build()
-    return [path("api/", api.urls), path("healthz", _healthz)]  # type: ignore[list-item]
+    return [path("api/", api.urls)]  # type: ignore[list-item]

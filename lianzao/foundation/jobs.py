@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from django.db import connection, models, transaction
 
-from lianzao.foundation import clock
+from lianzao.foundation import clock, figures
+from lianzao.foundation.trail import trail
 
 log = logging.getLogger("lianzao.jobs")
 F = TypeVar("F", bound=Callable[[datetime], object])
@@ -34,6 +35,9 @@ class Job:
     every_s: float
     function: Callable[[datetime], object]
 
+
+RAN = figures.Counter("lianzao_jobs_total", "Jobs of the clock that ran, by job and outcome.", ("job", "outcome"))
+TOOK = figures.Histogram("lianzao_job_seconds", "How long jobs of the clock took.", ("job",))
 
 JOBS: dict[str, Job] = {}
 _looked: dict[str, float] = {}
@@ -126,16 +130,21 @@ def _run_alone(each: Job) -> bool:
 
 def _run(each: Job) -> str:
     """What went wrong, or nothing. A lost database is the loop's matter and is raised."""
-    try:
-        # A job's commands commit by themselves; inside a transaction (tests) a savepoint keeps a failure apart.
-        with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            each.function(clock.now())
-    except Exception:
-        if not connection.is_usable():
-            raise
-        log.exception("job %s failed", each.name)
-        return traceback.format_exc(limit=-8)[-4000:]
-    return ""
+    with trail(job=each.name):
+        began = monotonic()
+        try:
+            # A job's commands commit by themselves; inside a transaction (tests) a savepoint keeps a failure apart.
+            with transaction.atomic() if connection.in_atomic_block else nullcontext():
+                each.function(clock.now())
+        except Exception:
+            if not connection.is_usable():
+                raise
+            log.exception("job %s failed", each.name)
+            RAN.count(job=each.name, outcome="failed")
+            return traceback.format_exc(limit=-8)[-4000:]
+        RAN.count(job=each.name, outcome="done")
+        TOOK.observe(monotonic() - began, job=each.name)
+        return ""
 
 
 def _let_go(each: Job) -> None:

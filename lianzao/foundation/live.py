@@ -32,7 +32,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lianzao.foundation import registry, wake, words
+from lianzao.foundation import figures, registry, wake, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.hearing import PARTNERS, Ear, News, kinds_by_entity, message, topics_of
 from lianzao.values.errors import DomainError, Invalid, NotAllowed, NotKnown
@@ -70,6 +70,10 @@ ORDER BY xid DESC LIMIT 1
 """
 
 
+TOLD = figures.Counter("lianzao_live_messages_total", "Events handed to listeners of the live line.")
+CUT = figures.Counter("lianzao_live_cut_total", "Listeners cut off because they did not read.")
+
+
 @dataclass(frozen=True)
 class Keys:
     """What a request identifies itself with."""
@@ -100,6 +104,7 @@ class Listener:
         try:
             self.queue.put_nowait(frame)
         except asyncio.QueueFull:
+            CUT.count()
             self.end()
 
     def end(self) -> None:
@@ -219,6 +224,7 @@ class Hub:
             asked |= self.listeners.get(topic, set())
         for listener in asked:
             if listener.ear.hears(news):
+                TOLD.count()
                 listener.tell(listener.ear.frame(news))
 
     # -- lines --------------------------------------------------------------------------------------------------------
@@ -332,10 +338,20 @@ class Hub:
             self.remove(listener)
 
 
+#: The hubs of this process: one in the live process, several in tests.
+watched: collections.deque[Hub] = collections.deque(maxlen=1)
+figures.Gauge(
+    "lianzao_live_clients",
+    "Listeners of the live line now.",
+    read=lambda: {(): float(sum(len(hub.open) for hub in watched))} if watched else {},
+)
+
+
 def app(identify: Identify, *, session_cookie: str, station_cookie: str, recheck_on: str = "") -> Starlette:
     """The live process's application. `identify` resolves a session in a thread; `recheck_on` names the event whose
     person's lines are looked at again at once."""
     hub = Hub(identify, recheck_on)
+    watched.append(hub)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -16,15 +16,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.db import OperationalError, connection, models, transaction
 from psycopg import errors as pg
 
-from lianzao.foundation import audit, clock, packing, wake
+from lianzao.foundation import audit, clock, figures, packing, wake
 from lianzao.foundation.actor import Actor, system_actor
 from lianzao.foundation.registry import EVENTS, HANDLERS, room_of
+from lianzao.foundation.trail import note, trail
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
 
@@ -33,6 +35,15 @@ log = logging.getLogger("lianzao.outbox")
 ATTEMPTS = 8
 PAUSES_S = (0.5, 2, 10, 30, 120, 300, 600)
 BATCH = 200
+
+DELIVERED = figures.Counter(
+    "lianzao_deliveries_total",
+    "Deliveries by subscriber and outcome: done, failed (tried again later), parked (given up until a person looks).",
+    ("subscriber", "outcome"),
+)
+HANDLED = figures.Histogram(
+    "lianzao_delivery_seconds", "How long a subscriber took for the deliveries it was handed together.", ("subscriber",)
+)
 
 
 class EventRow(models.Model):
@@ -261,8 +272,15 @@ def _take_one(names: list[str], sites: Collection[UUID] | None = None, one_view:
                     cursor.execute(TAKE_AT_SITES, [names, list(sites)])
                 row = cursor.fetchone()
                 if row is None:
+    with trail():
+        return _take_one_on_trail(names, sites, one_view)
+
+
+def _take_one_on_trail(names: list[str], sites: Collection[UUID] | None, one_view: bool) -> bool:
                     return False
                 id, event_id, subscriber, key, attempts, name, payload, _at = row
+    subscriber = ""
+    began = perf_counter()
                 handler = HANDLERS[subscriber]
                 batch = [(id, event_id, name, payload)]
                 ids = [id]
@@ -283,6 +301,7 @@ def _take_one(names: list[str], sites: Collection[UUID] | None = None, one_view:
         _failed(ids, attempts, traceback.format_exc(limit=-8))
     return True
 
+            note(delivery=id, event=event_id, command=subscriber)
 
 def _collided(error: Exception) -> bool:
     return isinstance(error, OperationalError) and isinstance(
@@ -294,6 +313,11 @@ def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -
     """Run a handler as one order of the system, whose cause is the (first) event."""
     news = [read(name, payload) for _, _, name, payload in batch]
     cause = Ref("foundation.event", batch[0][1])
+        outcome = "parked" if attempts + 1 >= ATTEMPTS else "failed"
+        DELIVERED.count(len(ids), subscriber=subscriber, outcome=outcome)
+    else:
+        DELIVERED.count(len(ids), subscriber=subscriber, outcome="done")
+    HANDLED.observe(perf_counter() - began, subscriber=subscriber)
     site: UUID | None = getattr(news[0], "site_id", None)
     at = clock.now()
     by = system_actor(handler.name, cause=cause, site=site).at_instant(at)
@@ -312,6 +336,7 @@ def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -
 
 
 def _failed(ids: list[UUID], attempts: int, error: str) -> None:
+    note(order=order.id)
     pause = PAUSES_S[min(attempts, len(PAUSES_S) - 1)]
     with connection.cursor() as cursor:
         cursor.execute(FAILED, [error[-4000:], ATTEMPTS, int(pause * 1000), ids])

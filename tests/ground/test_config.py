@@ -37,6 +37,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "LIANZAO_LANGUAGE": "en",
         "LIANZAO_TIME_ZONE": "Europe/Berlin",
         "LIANZAO_ALLOWED_HOSTS": "mes.plant, 10.0.0.8",
+        "LIANZAO_LOG": "json",
+        "LIANZAO_SLOW_MS": "250",
         "LIANZAO_SHARED": str(tmp_path / "sets"),
     }
     assert set(given) == {variable.name for variable in TABLE}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -167,6 +168,8 @@ def test_a_request_passes_and_says_who_called(running: Running) -> None:
             "X-Forwarded-For: 6.6.6.6",
             "X_Forwarded_For: 6.6.6.6",
             "Forwarded: for=6.6.6.6",
+            "X-Lianzao-Local: 1",
+            "X-Trace-Id: 66666666666666666666666666666666",
             "X-Other: 1",
             CLOSE,
         )
@@ -178,6 +181,10 @@ def test_a_request_passes_and_says_who_called(running: Running) -> None:
         b"x-forwarded-for: 127.0.0.1\r\n" in head and b"x-forwarded-proto: http\r\n" in head and b"x-other: 1" in head
     )
     assert b"6.6.6.6" not in head and b"connection" not in head
+    assert b"66666666" not in head and re.search(rb"\r\nx-trace-id: [0-9a-f]{32}\r\n", head)
+    assert b"x-lianzao-local" not in head, "who speaks for others is no program of this machine"
+    running.ask(get("/plain", CLOSE))
+    assert b"x-lianzao-local: 1\r\n" in running.echo.heads[1].lower()
 
 
 def test_both_sides_keep_their_connections(running: Running) -> None:

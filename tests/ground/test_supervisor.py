@@ -142,6 +142,14 @@ def test_it_starts_mends_itself_and_leaves_nothing_behind(serving: Serving) -> N
     serving.start()
     assert any("nobody can log in yet" in line for line in serving.said) or serving.wait_for("nobody can log in yet")
     assert serving.ask("/healthz").json() == {"status": "ok"}
+    assert serving.ask("/readyz").json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}
+    held(lambda: 'lianzao_up{process="work"} 1' in serving.ask("/metrics").text)
+    assert (
+        httpx.get(
+            f"http://127.0.0.1:{serving.port}/metrics", headers={"x-forwarded-for": "10.0.0.9"}, trust_env=False
+        ).status_code
+        == 401
+    ), "what comes through a proxy needs a token"
     assert serving.ask("/live?topics=a").status_code == 401
     assert serving.ask("/").headers["content-type"].startswith("text/html")
     chunked = httpx.post(
@@ -165,6 +173,10 @@ def test_it_starts_mends_itself_and_leaves_nothing_behind(serving: Serving) -> N
     granian = max(pid for pid, line in family(serving.pid).items() if "processes web" in line)
     os.kill(granian, signal.SIGKILL)
     held(lambda: serving.ask("/healthz").status_code == 200)
+
+    # Figures: all processes behind the one address, the dead ones' counts with them.
+    held(lambda: 'lianzao_process_restarts_total{process="serve",name="live"} 1' in serving.ask("/metrics").text)
+    held(lambda: 'lianzao_http_seconds_count{process="web",method="GET",status="2xx"}' in serving.ask("/metrics").text)
 
     # Killed hard, it takes everything with it, the database too.
     left = [serving.pid, *family(serving.pid)]

@@ -1,0 +1,132 @@
+"""Orders over HTTP and in process, lists and records: each beside a reference measured in the same minute.
+
+The product is the real one (`lianzao serve`, two web workers, embedded durable PostgreSQL). Rounds of product and
+reference alternate, and the median of their ratios counts, because the speed of a shared disk changes by the minute.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from project.postgres import APPLICATION, DATABASE, OWNER
+from tests.bench.served import Client, Served, load, median_ratio, served
+
+pytestmark = pytest.mark.bench
+ROUNDS = 5
+CLIENTS = 8
+
+#: A shop with work orders to report on: backflushed from the line, all on one item, one order for each client.
+SET_UP = """
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from lianzao.access import commands as access, passwords
+from lianzao.access.models import Role
+from lianzao.foundation.actor import system_actor
+from lianzao.foundation.command import run
+from lianzao.production import commands as production
+from lianzao.production.models import WorkOrderOperation
+from tests.bench.life import SITE, Shop
+
+shop = Shop.build(backflush=(True,) + (False,) * 2)
+by = shop.by
+person = access.create_person(system_actor("bench"), login="measure", name="M", password="Kupfer-Glanz-7431")
+role = Role.objects.get(code="administrator")
+access.assign_role(system_actor("bench"), person=person, role=role)
+secret = passwords.new_token()
+access.issue_token(
+    system_actor("bench"), name="bench", digest=passwords.digest(secret), rights=["production.*", "catalog.*"],
+    expires_at=datetime.now(UTC) + timedelta(days=30), person=person,
+)
+operations = []
+for _ in range(%d):
+    order = production.create_work_order(
+        by, item=shop.products[0], quantity=Decimal(10_000_000), due_at=datetime.now(UTC) + timedelta(days=30)
+    )
+    production.release_work_order(by, work_order=order)
+    operations.append(str(WorkOrderOperation.objects.get(work_order_id=order.id).id))
+for number in range(200):
+    production.create_work_order(
+        by, item=shop.products[1], quantity=Decimal(5), due_at=datetime.now(UTC) + timedelta(days=30)
+    )
+print(json.dumps({"token": secret, "operations": operations}))
+"""
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The product with a shop in it."""
+    with served(tmp_path_factory.mktemp("served")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shop(product: Served) -> dict[str, list[str]]:
+    """A token, and operations to report on."""
+    return json.loads(product.inside(SET_UP % CLIENTS))
+
+
+def test_reports_over_http_beside_pgbench(product: Served, shop: dict[str, list[str]]) -> None:
+    """≥ 0.10 of pgbench's tpcb-like with 16 clients; 99 of 100 within 100 ms; no deadlock, no negative balance."""
+    clients = [Client(product.port, str(shop["token"])) for _ in range(CLIENTS)]
+    bodies = [json.dumps({"operation": each, "good": "1"}).encode() for each in shop["operations"]]
+
+    def act(number: int) -> object:
+        return clients[number].post("/api/production/report_operation", bodies[number])
+
+    acts = [lambda number=number: act(number) for number in range(CLIENTS)]
+    load(acts, 2)
+    pairs: list[tuple[float, float]] = []
+    tails: list[float] = []
+    for _ in range(ROUNDS):
+        floor = product.pgbench(4)
+        done = load(acts, 5)
+        pairs.append((done.rate, floor))
+        tails.append(done.centile(0.99))
+    print(
+        f"\nreport_operation: {statistics.median(p for p, _ in pairs):.0f}/s, pgbench"
+        f" {statistics.median(f for _, f in pairs):.0f}/s, ratio {median_ratio(pairs):.3f};"
+        f" p99 {statistics.median(tails) * 1000:.0f} ms"
+    )
+    said = product.cluster.url(DATABASE, OWNER)
+    assert said
+    assert product.inside("""
+from lianzao.foundation.entity import query
+from lianzao.inventory.queries import rebuild_balances
+print(query("SELECT count(*) FROM inventory_balance WHERE quantity < 0")[0][0], len(rebuild_balances()),
+      query("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0])
+""") == "0 0 0"
+    assert median_ratio(pairs) >= 0.10
+
+
+def test_lives_of_work_orders_beside_plain_sql(product: Served, shop: dict[str, list[str]]) -> None:
+    """≥ 0.2 of the same rows written by a script of plain SQL; ≥ 100 a second where nothing else runs."""
+    environ = product.environ | {
+        "LIANZAO_DATABASE_URL": product.cluster.url(DATABASE, APPLICATION),
+        "LIANZAO_OWNER_URL": product.cluster.url(DATABASE, OWNER),
+    }
+
+    def two(module: str) -> float:
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", module, "6", str(number + 1)],
+                env=environ, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+            )
+            for number in range(2)
+        ]  # fmt: skip
+        said = [json.loads(each.communicate(timeout=120)[0]) for each in running]
+        return sum(each["lives"] / each["seconds"] for each in said)
+
+    pairs = [(two("tests.bench.life"), two("tests.bench.plain_life")) for _ in range(ROUNDS)]
+    print(
+        f"\nlives of a work order: {statistics.median(p for p, _ in pairs):.0f}/s, plain SQL"
+        f" {statistics.median(f for _, f in pairs):.0f}/s, ratio {median_ratio(pairs):.3f}"
+    )
+    assert median_ratio(pairs) >= 0.2
