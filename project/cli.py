@@ -26,6 +26,7 @@ examples:
   lianzao user add wang --name 王工 --role planner  let somebody in
   lianzao import catalog.item items.xlsx --dry-run
   lianzao --demo rebuild                          prove the demo plant's books
+  lianzao deliveries list                         what was given up
   lianzao doctor                                  what is wrong, and what helps
 
 exit codes: 0 done; 1 refused, or a check found something; 2 wrong usage; 3 the ground is not ready
@@ -129,6 +130,16 @@ def parser() -> argparse.ArgumentParser:
     rebuild.add_argument("names", nargs="*", help="only these proofs")
     rebuild.add_argument("--repair", action="store_true", help="set right what differs")
 
+    _deliveries(
+        add(
+            "deliveries",
+            "news that could not be carried out: list, read, try again, or give up",
+            "  lianzao deliveries list\n  lianzao deliveries show 019ac1…\n"
+            "  lianzao deliveries retry --subscriber flows.late_supply.replan\n"
+            "  lianzao deliveries drop 019ac1… --reason 'order was cancelled by hand'",
+        )
+    )
+
     doctor = add("doctor", "look at everything Lianzao stands on; exit code 1 if something is wrong")
     doctor.add_argument("--port", type=int, help=argparse.SUPPRESS)
     doctor.add_argument("--host", help=argparse.SUPPRESS)
@@ -163,6 +174,29 @@ def _user(made: argparse.ArgumentParser) -> None:
     role.add_argument("role", metavar="ROLE[@SITE]")
     role.add_argument("--remove", action="store_true")
     found.add_parser("list", help="everybody who may log in, and the roles there are")
+
+
+def _deliveries(made: argparse.ArgumentParser) -> None:
+    found = made.add_subparsers(dest="action", required=True, metavar="action")
+    listing = found.add_parser("list", help="those that were parked, oldest first; exit code 1 if there are any")
+    listing.add_argument("--status", choices=("parked", "pending", "dropped"), default="parked")
+    listing.add_argument("--subscriber", default="", help="only of this subscriber")
+    show = found.add_parser("show", help="one with its event, payload, and how the last try went")
+    show.add_argument("id", type=_ids)
+    for name, what in (("retry", "put parked ones back into the queue"), ("drop", "give parked ones up, for a reason")):
+        made = found.add_parser(name, help=what)
+        made.add_argument("id", nargs="*", type=_ids, help="ids, or the beginning of them as the list shows it")
+        made.add_argument("--subscriber", default="", help="all parked ones of this subscriber")
+        made.add_argument("--all", action="store_true", help="all parked ones")
+        if name == "drop":
+            made.add_argument("--reason", required=True, help="kept in the audit")
+
+
+def _ids(text: str) -> str:
+    plain = text.lower().replace("-", "")
+    if not 6 <= len(plain) <= 32 or set(plain) - set("0123456789abcdef"):
+        raise argparse.ArgumentTypeError("an id, or at least 6 of its digits (its beginning or its end)")
+    return plain
 
 
 def _positive(text: str) -> float:

@@ -326,6 +326,38 @@ def _checks() -> dict[str, Any]:
     return dict(rebuild.CHECKS)
 
 
+def run_deliveries(given: argparse.Namespace, config: Config) -> int:
+    """News that could not be carried out."""
+    if given.action in ("retry", "drop") and not (given.id or given.subscriber or given.all):
+        raise Usage("say which: ids, --subscriber NAME, or --all")
+    with opening.house(config, whisper):
+        from project import deliveries
+
+        if given.action == "list":
+            found = deliveries.listed(given.status, given.subscriber)
+            for line in found:
+                say(line)
+            return 1 if found and given.status == "parked" else 0
+        if given.action == "show":
+            for line in deliveries.shown(given.id):
+                say(line)
+            return 0
+        ids = deliveries.chosen(given.id, given.subscriber)
+        moved = deliveries.retry(_actor(), ids) if given.action == "retry" else _dropped(ids, given.reason)
+        say(f"{moved} {'wait to be tried again' if given.action == 'retry' else 'dropped'}")
+    return 0 if moved else 1
+
+
+def _dropped(ids: list[Any], reason: str) -> int:
+    from lianzao.values.errors import DomainError
+    from project import deliveries
+
+    try:
+        return deliveries.drop(_actor(), ids, reason)
+    except DomainError as error:
+        raise _refusal(error) from error
+
+
 def run_docs(given: argparse.Namespace, config: Config) -> int:
     """The reference, from what the house declares; needs no database."""
     from project import docs, processes

@@ -240,7 +240,7 @@ def _deliveries() -> Findings:
         worst = cursor.fetchall()
     if parked:
         which = "; ".join(f"{count} of {name}: …{error.strip()}" for name, count, error in worst)
-        todo = "mend the cause, then send them again (command foundation.retry_deliveries)"
+        todo = "mend the cause, then lianzao deliveries retry (or drop); lianzao deliveries show ID says more"
         yield Finding("deliveries", TROUBLE, f"{parked} parked after repeated failure: {which}", todo)
     elif late is not None and late > 60:
         todo = "see that `work` and `plan` processes run (lianzao serve)"

@@ -219,7 +219,7 @@ def module(name: str) -> ModuleType | None:
 SWEEP_DELIVERIES = """
 DELETE FROM foundation_delivery WHERE id IN (
     SELECT id FROM foundation_delivery
-    WHERE status = 'done' AND made_at < clock_timestamp() - make_interval(days => %s) LIMIT 5000)
+    WHERE status IN ('done', 'dropped') AND made_at < clock_timestamp() - make_interval(days => %s) LIMIT 5000)
 """
 
 

@@ -597,7 +597,12 @@ def register(made: Command[Any, Any]) -> None:
 def command(function: Callable[P, R], /) -> Command[P, R]: ...
 @overload
 def command(
-    *, right: str | None = ..., when: Mapping[str, tuple[str, ...]] | None = ..., hidden: bool = ..., hot: bool = ...
+    *,
+    right: str | None = ...,
+    when: Mapping[str, tuple[str, ...]] | None = ...,
+    hidden: bool = ...,
+    hot: bool = ...,
+    subject: str | None = ...,
 ) -> Callable[[Callable[P, R]], Command[P, R]]: ...
 def command(
     function: Callable[..., Any] | None = None,
@@ -607,8 +612,12 @@ def command(
     when: Mapping[str, tuple[str, ...]] | None = None,
     hidden: bool = False,
     hot: bool = False,
+    subject: str | None = None,
 ) -> Any:
-    """Declare a command. `when` limits in which states a document's page offers it; `hidden` offers it nowhere."""
+    """Declare a command. `when` limits in which states a document's page offers it; `hidden` offers it nowhere.
+
+    `subject` names the kind it is about where that is a row of the machinery's own, given by its plain id.
+    """
 
     def declare(function: Callable[..., Any]) -> Command[..., Any]:
         room = room_of(function.__module__)
@@ -623,7 +632,7 @@ def command(
             raise ValueError(f"{room}.{function.__name__} needs a docstring: it is the manual")
         name = function.__name__
         made: Command[..., Any] = Command(
-            room, name, right or f"{room}.{name}", function, parameters, manual, dict(when or {}), hidden
+            room, name, right or f"{room}.{name}", function, parameters, manual, dict(when or {}), hidden, subject
         )
         made.makes = _made(made, hints.get("return"))
         register(made)

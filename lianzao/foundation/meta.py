@@ -184,7 +184,7 @@ def told_command(each: Command[Any, Any], language: str) -> dict[str, Any]:
 
 
 #: Parameters that hold a plain id because their room may not know the record's: what they stand for.
-PLAIN_IDS = {"site_id": SITE_KIND, "partner_id": "parties.party"}
+PLAIN_IDS = {"site_id": SITE_KIND, "partner_id": "parties.party", "delivery_id": "foundation.delivery"}
 GENERIC = ("create", "change", "retire", "approve", "unapprove")
 
 

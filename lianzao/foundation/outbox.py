@@ -64,14 +64,27 @@ class EventRow(models.Model):
         managed = False
 
 
+class DeliveryStatus(models.TextChoices):
+    """Where a delivery is. Parked: given up after repeated failure; dropped: a person said that it shall not be."""
+
+    PENDING = "pending"
+    DONE = "done"
+    PARKED = "parked"
+    DROPPED = "dropped"
+
+
 class Delivery(models.Model):
-    """One event on its way to one subscriber."""
+    """One event on its way to one subscriber, and how the last try went."""
+
+    event_id: UUID
 
     id = models.UUIDField(primary_key=True, default=uuid7)
-    event_id = models.UUIDField()
+    event = models.ForeignKey(
+        EventRow, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     subscriber = models.CharField(max_length=160)
     key = models.CharField(max_length=200, blank=True)
-    status = models.CharField(max_length=8, default="pending")
+    status = models.CharField(max_length=8, default=DeliveryStatus.PENDING, choices=DeliveryStatus.choices)
     due_at = models.DateTimeField()
     made_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
@@ -84,7 +97,7 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["due_at"], name="delivery_due", condition=models.Q(status="pending")),
             models.Index(fields=["subscriber", "key"], name="delivery_by_key", condition=models.Q(status="pending")),
-            models.Index(fields=["event_id"], name="delivery_by_event"),
+            models.Index(fields=["event"], name="delivery_by_event"),
             models.Index(fields=["made_at"], name="delivery_parked", condition=models.Q(status="parked")),
         ]
 
@@ -259,8 +272,15 @@ def work_once(
 
 
 def _take_one(names: list[str], sites: Collection[UUID] | None = None, one_view: bool = False) -> bool:
+    with trail():
+        return _take_one_on_trail(names, sites, one_view)
+
+
+def _take_one_on_trail(names: list[str], sites: Collection[UUID] | None, one_view: bool) -> bool:
     ids: list[UUID] = []
     attempts = 0
+    subscriber = ""
+    began = perf_counter()
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
@@ -272,15 +292,8 @@ def _take_one(names: list[str], sites: Collection[UUID] | None = None, one_view:
                     cursor.execute(TAKE_AT_SITES, [names, list(sites)])
                 row = cursor.fetchone()
                 if row is None:
-    with trail():
-        return _take_one_on_trail(names, sites, one_view)
-
-
-def _take_one_on_trail(names: list[str], sites: Collection[UUID] | None, one_view: bool) -> bool:
                     return False
                 id, event_id, subscriber, key, attempts, name, payload, _at = row
-    subscriber = ""
-    began = perf_counter()
                 handler = HANDLERS[subscriber]
                 batch = [(id, event_id, name, payload)]
                 ids = [id]
@@ -288,6 +301,7 @@ def _take_one_on_trail(names: list[str], sites: Collection[UUID] | None, one_vie
                     cursor.execute(TAKE_KEY, [subscriber, key, id, BATCH])
                     batch += cursor.fetchall()
                     ids = [line[0] for line in batch]
+            note(delivery=id, event=event_id, command=subscriber)
             batch.sort(key=lambda line: line[1])
             _carry_out(handler, batch)
             with connection.cursor() as cursor:
@@ -299,9 +313,13 @@ def _take_one_on_trail(names: list[str], sites: Collection[UUID] | None, one_vie
             raise
         log.exception("delivery failed")
         _failed(ids, attempts, traceback.format_exc(limit=-8))
+        outcome = "parked" if attempts + 1 >= ATTEMPTS else "failed"
+        DELIVERED.count(len(ids), subscriber=subscriber, outcome=outcome)
+    else:
+        DELIVERED.count(len(ids), subscriber=subscriber, outcome="done")
+    HANDLED.observe(perf_counter() - began, subscriber=subscriber)
     return True
 
-            note(delivery=id, event=event_id, command=subscriber)
 
 def _collided(error: Exception) -> bool:
     return isinstance(error, OperationalError) and isinstance(
@@ -313,17 +331,13 @@ def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -
     """Run a handler as one order of the system, whose cause is the (first) event."""
     news = [read(name, payload) for _, _, name, payload in batch]
     cause = Ref("foundation.event", batch[0][1])
-        outcome = "parked" if attempts + 1 >= ATTEMPTS else "failed"
-        DELIVERED.count(len(ids), subscriber=subscriber, outcome=outcome)
-    else:
-        DELIVERED.count(len(ids), subscriber=subscriber, outcome="done")
-    HANDLED.observe(perf_counter() - began, subscriber=subscriber)
     site: UUID | None = getattr(news[0], "site_id", None)
     at = clock.now()
     by = system_actor(handler.name, cause=cause, site=site).at_instant(at)
     order = audit.Running(
         id=uuid7(), command=handler.name, by=by, at=at, cause=cause, body={"events": [str(line[1]) for line in batch]}
     )
+    note(order=order.id)
     token = audit._running.set(order)
     try:
         handler.function(by, news)
@@ -336,7 +350,6 @@ def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -
 
 
 def _failed(ids: list[UUID], attempts: int, error: str) -> None:
-    note(order=order.id)
     pause = PAUSES_S[min(attempts, len(PAUSES_S) - 1)]
     with connection.cursor() as cursor:
         cursor.execute(FAILED, [error[-4000:], ATTEMPTS, int(pause * 1000), ids])
@@ -394,14 +407,33 @@ def _typed(value: Any, hint: Any) -> Any:
     return value
 
 
-def retry_parked(ids: Sequence[UUID]) -> int:
-    """Put parked deliveries back into the queue."""
+RETRY = """
+UPDATE foundation_delivery SET status = 'pending', attempts = 0, due_at = clock_timestamp()
+WHERE id = ANY(%s::uuid[]) AND status = 'parked' RETURNING id
+"""
+DROP = """
+UPDATE foundation_delivery SET status = 'dropped', done_at = clock_timestamp()
+WHERE id = ANY(%s::uuid[]) AND status = 'parked' RETURNING id
+"""
+
+
+def retry_parked(ids: Sequence[UUID]) -> list[UUID]:
+    """Put parked deliveries back into the queue; gives those that were parked. Inside a command."""
+    again = _moved(RETRY, ids, "pending")
+    if again:
+        transaction.on_commit(wake.ring)
+    return again
+
+
+def drop_parked(ids: Sequence[UUID]) -> list[UUID]:
+    """Give parked deliveries up for good; gives those that were parked. Inside a command."""
+    return _moved(DROP, ids, "dropped")
+
+
+def _moved(statement: str, ids: Sequence[UUID], status: str) -> list[UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE foundation_delivery SET status = 'pending', attempts = 0, due_at = clock_timestamp()"
-            " WHERE id = ANY(%s::uuid[]) AND status = 'parked'",
-            [list(ids)],
-        )
-        count = cursor.rowcount
-    transaction.on_commit(wake.ring)
-    return count
+        cursor.execute(statement, [list(ids)])
+        moved = [row[0] for row in cursor.fetchall()]
+    for id in moved:
+        audit.note("foundation.delivery", id, {"status": "parked"}, {"status": status})
+    return moved

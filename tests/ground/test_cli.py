@@ -127,6 +127,45 @@ def test_a_site_is_planned(house: str, capsys: pytest.CaptureFixture[str]) -> No
     assert run("plan", "nosuch") == 1 and "nosuch" in capsys.readouterr().err
 
 
+PARKED = """
+WITH told AS (
+    INSERT INTO foundation_event (id, name, at, recorded_at, order_id, site_id, payload, xid)
+    SELECT gen_random_uuid(), 'sales.OrderConfirmed', now(), now(), gen_random_uuid(), NULL, '{"price": "12.50"}', 1
+    RETURNING id)
+INSERT INTO foundation_delivery (id, event_id, subscriber, key, status, due_at, made_at, attempts, error)
+SELECT gen_random_uuid(), id, %s, '', 'parked', now(), now(), 8, E'Traceback\nValueError: no account' FROM told
+RETURNING id
+"""
+
+
+def test_what_was_given_up_is_listed_read_tried_again_and_dropped(
+    house: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("deliveries", "list") == 0 and capsys.readouterr().out == ""
+    with psycopg.connect(house, autocommit=True) as connection:
+        one, two, three = (
+            connection.execute(PARKED, [name]).fetchone()[0]  # type: ignore[index]
+            for name in ("flows.a.b", "flows.a.b", "flows.c.d")
+        )
+        assert run("deliveries", "list") == 1
+        listed = capsys.readouterr().out
+        assert listed.count("ValueError: no account") == 3 and one.hex[-12:] in listed
+        assert run("deliveries", "show", one.hex[-12:]) == 0
+        shown = capsys.readouterr().out
+        assert '"price": "12.50"' in shown and "sales.OrderConfirmed" in shown and "Traceback" in shown
+        assert run("deliveries", "show", "abcdef") == 3 and run("deliveries", "retry") == 2
+        assert run("deliveries", "drop", "--subscriber", "flows.a.b", "--reason", " ") == 1
+        assert run("deliveries", "drop", "--subscriber", "flows.a.b", "--reason", "done by hand") == 0
+        assert run("deliveries", "retry", str(three)) == 0
+        assert run("deliveries", "retry", "--all") == 1, "none is parked any more"
+        states = dict(connection.execute("SELECT id, status FROM foundation_delivery").fetchall())
+        assert states == {one: "dropped", two: "dropped", three: "pending"}
+        why = connection.execute(
+            "SELECT body ->> 'reason' FROM foundation_order WHERE command = 'foundation.drop_deliveries'"
+        ).fetchone()
+        assert why == ("done by hand",)
+
+
 def test_the_doctor_finds_what_is_wrong(
     house: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
