@@ -84,35 +84,69 @@ FORWARDED = figures.Histogram(
 
 
 @dataclass
-class Upstream:
-    """One kind of process behind: its Unix socket (or host and port), and the connections kept open to it."""
+class Place:
+    """One process behind: its Unix socket (or host and port), the connections kept open to it, those in use."""
 
-    name: str
     address: str | tuple[str, int]
     idle: list[Line] = field(default_factory=list)
+    busy: int = 0
+
+
+class Upstream:
+    """One kind of process behind, of which there may be several: each request goes to the one with the least to do.
+
+    They do not share a socket, because then whoever is awake takes all connections, and keeps them.
+    """
+
+    def __init__(self, name: str, *addresses: str | tuple[str, int]) -> None:
+        self.name = name
+        self.places = [Place(address) for address in addresses]
+
+    @property
+    def idle(self) -> list[Line]:
+        """All connections kept open."""
+        return [line for place in self.places for line in place.idle]
+
+    def kept(self) -> Line | None:
+        """A connection kept open to the process with the least to do; None when it has to be made."""
+        place = min(self.places, key=_busy)
+        while place.idle:
+            line = place.idle.pop()
+            if not line.transport.is_closing():
+                return line
+        return None
 
     async def connect(self, loop: asyncio.AbstractEventLoop) -> Line:
         """A new connection, waiting a moment for a process that is just starting. Raises OSError."""
         until = loop.time() + PATIENCE_S
         while True:
-            try:
-                if isinstance(self.address, str):
-                    made = await loop.create_unix_connection(lambda: Line(self), self.address)
+            for place in sorted(self.places, key=_busy):
+                place.busy += 1  # whoever asks meanwhile shall take another
+                try:
+                    if isinstance(place.address, str):
+                        made = await loop.create_unix_connection(lambda place=place: Line(self, place), place.address)
+                    else:
+                        made = await loop.create_connection(lambda place=place: Line(self, place), *place.address)
+                except OSError:
+                    if loop.time() >= until:
+                        raise
                 else:
-                    made = await loop.create_connection(lambda: Line(self), *self.address)
-            except OSError:
-                if loop.time() >= until:
-                    raise
-                await asyncio.sleep(0.05)
-            else:
-                return made[1]
+                    return made[1]
+                finally:
+                    place.busy -= 1
+            await asyncio.sleep(0.05)
+
+
+def _busy(place: Place) -> int:
+    return place.busy
 
 
 class Line(asyncio.Protocol):
     """A connection to a process behind."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, place: Place) -> None:
         self.upstream = upstream
+        self.place = place
         self.caller: Caller | None = None
         self.answer: Answer | None = None
         self.idle_since = 0.0
@@ -156,20 +190,22 @@ class Line(asyncio.Protocol):
     def _finish(self, caller: Caller) -> None:
         assert self.answer is not None
         whole = caller.body_sent and self.answer.keep_alive and not self.buffer
-        self.caller, self.answer = None, None
+        self.let_go()
+        self.answer = None
         caller.line = None
         if whole and not self.transport.is_closing():
             self.idle_since = asyncio.get_running_loop().time()
             self.transport.resume_reading()
-            self.upstream.idle.append(self)
+            self.place.idle.append(self)
         else:
             self.transport.abort()
         caller.finished()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self in self.upstream.idle:
-            self.upstream.idle.remove(self)
-        caller, self.caller = self.caller, None
+        if self in self.place.idle:
+            self.place.idle.remove(self)
+        caller = self.caller
+        self.let_go()
         if caller is None:
             return
         if self.answer is not None and isinstance(self.answer.body, ClosingBody):
@@ -186,9 +222,20 @@ class Line(asyncio.Protocol):
         if self.caller is not None:
             self.caller.transport.resume_reading()
 
+    def take(self, caller: Caller) -> None:
+        """Serve a caller."""
+        self.caller = caller
+        self.place.busy += 1
+
+    def let_go(self) -> None:
+        """Serve nobody."""
+        if self.caller is not None:
+            self.caller = None
+            self.place.busy -= 1
+
     def drop(self) -> None:
         """Give the connection up."""
-        self.caller = None
+        self.let_go()
         self.transport.abort()
 
 
@@ -267,11 +314,10 @@ class Caller(asyncio.Protocol):
     def _find_line(self, fresh: bool) -> None:
         assert self.request is not None
         upstream = self.front.upstream_of(self.request.path)
-        while upstream.idle and not fresh:
-            line = upstream.idle.pop()
-            if not line.transport.is_closing():
-                self._take(line)
-                return
+        line = None if fresh else upstream.kept()
+        if line is not None:
+            self._take(line)
+            return
         self.connecting = self.front.loop.create_task(self._connect(upstream))
 
     async def _connect(self, upstream: Upstream) -> None:
@@ -293,7 +339,8 @@ class Caller(asyncio.Protocol):
 
     def _take(self, line: Line) -> None:
         assert self.request is not None
-        self.line, line.caller = line, self
+        self.line = line
+        line.take(self)
         if self.paused:
             line.transport.pause_reading()
         line.transport.write(self._head_for(self.request))
@@ -586,7 +633,7 @@ class Front:
                 caller.overdue(now)
             for upstream in (self.web, *self.routes.values()):
                 for line in [each for each in upstream.idle if now - each.idle_since > UPSTREAM_IDLE_S]:
-                    upstream.idle.remove(line)
+                    line.place.idle.remove(line)
                     line.transport.abort()
 
 

@@ -311,17 +311,17 @@ def plan(given: argparse.Namespace) -> None:
 
 
 def web(given: argparse.Namespace) -> None:
-    """Pages and API: granian with worker processes that share one socket."""
+    """Pages and API, in one process of several."""
     threads = max(2, min(16, WEB_CONNECTIONS // given.workers))
-    _granian(given.socket, "project.wsgi:application", "wsgi", given.workers, blocking_threads=threads)
+    _granian(given.socket, "project.wsgi:application", "wsgi", blocking_threads=threads)
 
 
 def live(given: argparse.Namespace) -> None:
     """The live line."""
-    _granian(given.socket, "project.asgi:application", "asgi", 1)
+    _granian(given.socket, "project.asgi:application", "asgi")
 
 
-def _granian(path: str, target: str, interface: str, workers: int, **more: Any) -> None:
+def _granian(path: str, target: str, interface: str, **more: Any) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
     from granian.server import Server
@@ -334,7 +334,7 @@ def _granian(path: str, target: str, interface: str, workers: int, **more: Any) 
         uds=place,
         uds_permissions=0o600,
         interface=Interfaces(interface),
-        workers=workers,
+        workers=1,
         backpressure=4096 if interface == "asgi" else None,
         websockets=False,
         workers_kill_timeout=5,
@@ -357,7 +357,7 @@ def front(given: argparse.Namespace) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        made = Front(Upstream("web", given.web), {b"/live": Upstream("live", given.live)})
+        made = Front(Upstream("web", *given.web), {b"/live": Upstream("live", given.live)})
         await made.start([socket.socket(fileno=number) for number in given.listen])
         Ready(given.ready)()
         await stopped.wait()
@@ -423,9 +423,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m project.processes", description=main.__doc__)
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("--socket", help="Unix socket to listen on (web, live)")
-    parser.add_argument("--workers", type=int, default=2, help="worker processes (web)")
+    parser.add_argument("--workers", type=int, default=2, help="how many of us there are (web)")
     parser.add_argument("--listen", type=int, nargs="*", default=[], help="open sockets to take over (front)")
-    parser.add_argument("--web", help="Unix socket of the web (front)")
+    parser.add_argument("--web", nargs="+", help="Unix socket of the web (front)")
     parser.add_argument("--live", help="Unix socket of the live line (front)")
     parser.add_argument("--speed", type=float, default=1.0, help="plant seconds in a real one (simulate)")
     parser.add_argument("--grace", type=float, default=2.0, help="seconds to wait for the others (ground)")

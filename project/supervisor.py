@@ -160,12 +160,15 @@ class Supervisor:
         return ", ".join(child.name for child in self.children if not child.ready)
 
     def _planned(self, folder: Path, listen: tuple[int, ...]) -> list[Child]:
-        web, live = str(folder / "web.sock"), str(folder / "live.sock")
+        webs, live = [str(each) for each in web_sockets(folder, self.plan.web_workers)], str(folder / "live.sock")
         workers = str(self.plan.web_workers)
         listening = [str(number) for number in listen]
-        front = Child("front", ["front", "--web", web, "--live", live, "--listen", *listening], listen, patience_s=8)
+        front = Child("front", ["front", "--web", *webs, "--live", live, "--listen", *listening], listen, patience_s=8)
         return [
-            Child("web", ["web", "--socket", web, "--workers", workers], probe=(web, "/readyz")),
+            *(
+                Child(f"web {number}", ["web", "--socket", web, "--workers", workers], probe=(web, "/readyz"))
+                for number, web in enumerate(webs, 1)
+            ),
             Child("live", ["live", "--socket", live], probe=(live, "/live/ready"), patience_s=7),
             *(Child(f"work {number + 1}", ["work"]) for number in range(self.plan.work)),
             *(Child(f"plan {number + 1}", ["plan"]) for number in range(self.plan.plan)),
@@ -246,9 +249,9 @@ class Supervisor:
 
     def _stop_children(self) -> None:
         """First who brings work in, then who answers, then who carries out; each may end what it has in hand."""
-        order = {"simulator": 0, "front": 0, "web": 1, "live": 1}
+        order = {"simulator": 0, "front": 0, "web": 1, "live": 1}  # by the first word of the name
         for step in (0, 1, 2):
-            group = [child for child in self.children if order.get(child.name, 2) == step]
+            group = [child for child in self.children if order.get(child.name.split()[0], 2) == step]
             for child in group:
                 if child.process is not None and child.process.poll() is None:
                     child.process.terminate()
@@ -353,12 +356,17 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 def run_folder(config: Config) -> Iterator[Path]:
     """A folder only we may enter, for the processes' sockets; its path is short enough for them."""
     place = config.data / "run"
-    if len(os.fsencode(place)) > LONGEST_SOCKET - len("/live.sock"):
+    if len(os.fsencode(place)) > LONGEST_SOCKET - len("/web-100.sock"):
         with tempfile.TemporaryDirectory(prefix="lianzao-") as short:
             yield Path(short)
         return
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.chmod(0o700)
     yield place
-    for name in ("web.sock", "live.sock"):
-        (place / name).unlink(missing_ok=True)
+    for each in place.glob("*.sock"):
+        each.unlink(missing_ok=True)
+
+
+def web_sockets(folder: Path, count: int) -> list[Path]:
+    """The sockets of the web processes."""
+    return [folder / f"web-{number}.sock" for number in range(1, count + 1)]

@@ -118,7 +118,7 @@ def write(order: Running, answer: Any, beside: Sequence[tuple[str, Sequence[Any]
     row = [
         order.id, order.command, order.by.id, order.by.kind, order.by.name[:200], order.by.site, order.at, order.why,
         cause.kind if cause else "", cause.id if cause else None, packing.text(order.body), packing.text(answer),
-        packing.text(order.changes), list(order.touched),
+        packing.text(order.changes), packing.array(list(order.touched)),
     ]  # fmt: skip
     parts = ", ".join(f"beside_{number} AS ({sql})" for number, (sql, _) in enumerate(beside))
     given = [value for _, values in beside for value in values]

@@ -31,9 +31,9 @@ from django.db import OperationalError, connection, models, transaction
 from django.db.utils import IntegrityError
 from psycopg import errors as pg
 
-from lianzao.foundation import audit, clock, figures, outbox
+from lianzao.foundation import audit, clock, figures, outbox, packing
 from lianzao.foundation.actor import Actor
-from lianzao.foundation.entity import Entity
+from lianzao.foundation.entity import Entity, query
 from lianzao.foundation.registry import COMMANDS, kind_of, model_of, room_of
 from lianzao.foundation.trail import note, some_trail
 from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound
@@ -381,13 +381,13 @@ class Command(Generic[P, R]):
 
     def _known(self, order_id: UUID, by: Actor) -> R | None:
         """The answer of an order that was carried out before. Raises Conflict when the id was another order's."""
-        row = audit.Order.objects.filter(id=order_id).values_list("command", "actor_id", "answer").first()
-        if row is None:
+        found = query("SELECT command, actor_id, answer FROM foundation_order WHERE id = %s", [order_id])
+        if not found:
             return None
-        command, actor_id, answer = row
+        command, actor_id, answer = found[0]
         if command != self.key or actor_id != by.id:
             raise Conflict("order_id_reused", order_id=str(order_id))
-        return typing.cast(R, Replayed(answer))
+        return typing.cast(R, Replayed(packing.loads(answer)))
 
     def _resolve(self, by: Actor, given: Mapping[str, Any], *, join: bool) -> dict[str, Any]:
         """Ids into records, fetched and locked model by model in a fixed order; defaults filled in."""

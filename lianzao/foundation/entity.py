@@ -14,7 +14,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import connection, models
 
-from lianzao.foundation import audit
+from lianzao.foundation import audit, packing
 from lianzao.foundation.registry import kind_of
 from lianzao.values.errors import Conflict, Invalid, NotFound
 from lianzao.values.reference import Ref
@@ -334,10 +334,19 @@ def execute(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple
 
 
 def query(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
-    """Rows of a statement."""
+    """Rows of a statement. Parameters that are lists become arrays; the statement casts them."""
+    given = (
+        {name: _packed(value) for name, value in params.items()}
+        if isinstance(params, dict)
+        else [_packed(value) for value in params]
+    )
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, given)
         return cursor.fetchall() if cursor.description else []
+
+
+def _packed(value: Any) -> Any:
+    return packing.array(value) if type(value) is list else value
 
 
 def set_external_id(entity: Entity, system: str, key: str) -> None:

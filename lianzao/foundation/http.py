@@ -162,6 +162,8 @@ def doorman(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
         if request.path.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
         response["X-Trace-Id"] = trace_id(request)
+        if not response.streaming:  # a length known saves the frames of a chunked body on both sides of the front
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
     return handle

@@ -211,9 +211,11 @@ def rows(order: audit.Running) -> list[tuple[str, Sequence[Any]]]:
             pause = int(handler.within / timedelta(milliseconds=1))
             deliveries.append((uuid7(), id, handler.name, handler.key_of(event), pause))
     transaction.on_commit(wake.ring)
-    made: list[tuple[str, Sequence[Any]]] = [(INSERT_EVENTS, [order.at, order.id, ids, names, sites, payloads])]
+    made: list[tuple[str, Sequence[Any]]] = [
+        (INSERT_EVENTS, [order.at, order.id, *map(packing.array, (ids, names, sites, payloads))])
+    ]
     if deliveries:
-        made.append((INSERT_DELIVERIES, [list(column) for column in zip(*deliveries, strict=True)]))
+        made.append((INSERT_DELIVERIES, [packing.array(column) for column in zip(*deliveries, strict=True)]))
     return made
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import orjson
 from django.db import models
@@ -39,6 +41,34 @@ def dumps(value: Any) -> bytes:
 def text(value: Any) -> str:
     """JSON text, for a jsonb parameter."""
     return dumps(value).decode()
+
+
+def array(values: Sequence[Any]) -> str:
+    """A flat list as PostgreSQL writes an array, for a parameter that the statement casts or compares.
+
+    The driver's own way asks each element for its type and costs five times as much, which shows where a command has
+    forty such parameters. Raises TypeError for elements it does not know.
+    """
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _element(value: Any) -> str:
+    kind = type(value)
+    if value is None:
+        return "NULL"
+    if kind is UUID:
+        return cast(UUID, value).hex
+    if kind is Decimal or kind is int:
+        return str(value)
+    if kind is bool:
+        return "t" if value else "f"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, (datetime, date, time)):
+        return f'"{value.isoformat()}"'
+    if isinstance(value, float):
+        return repr(value)
+    raise TypeError(f"no array of {kind.__name__}")
 
 
 def loads(data: str | bytes) -> Any:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -58,39 +59,43 @@ class Shop:
     products: list[Item]
 
     @classmethod
-    def build(cls, products: int = 2) -> Shop:
-        """A site, five lot-tracked components in a store, products of them with one operation."""
+    def build(cls, backflush: Sequence[bool] = (False, False)) -> Shop:
+        """A site; for each entry a product with one operation, and its five lot-tracked components.
+
+        They lie in the store, or, where they are deducted by report, at the line.
+        """
         registry.load()
         system = system_actor("bench")
         site: Site = run(system, "access.create_site", {"code": SITE, "name": SITE, "time_zone": "Asia/Shanghai"})
         by = system_actor("bench", site=site.id)
         set_up_site(by, site_id=site.id)
         piece = run(by, "catalog.create_unit", {"code": "pc", "name": "件"})
-        place = {"site_id": str(site.id), "location_kind": "store"}
-        store = run(by, "plant.create_location", {"code": "STORE", "name": "STORE", **place})
-        line = run(by, "plant.create_location", {"code": "LINE", "name": "LINE", **place, "location_kind": "line"})
+        here = {"site_id": str(site.id)}
+        store = run(by, "plant.create_location", {"code": "STORE", "name": "STORE", "location_kind": "store", **here})
+        line = run(by, "plant.create_location", {"code": "LINE", "name": "LINE", "location_kind": "line", **here})
         center = run(by, "plant.create_work_center", {
             "code": "WC", "name": "WC", "site_id": str(site.id), "line_location": str(line.id),
             "output_location": str(store.id),
         })  # fmt: skip
 
-        def item(code: str, supply: str) -> Item:
+        def item(code: str, supply: str, by_report: bool = False) -> Item:
             made: Item = run(by, "catalog.create_item", {
                 "code": code, "name": code, "base_unit": str(piece.id), "supply": supply, "tracking": "lot",
             })  # fmt: skip
             run(by, "catalog.create_item_site", {
-                "item": str(made.id), "site_id": str(site.id), "standard_cost": "1", "backflush": False,
+                "item": str(made.id), "site_id": str(site.id), "standard_cost": "1", "backflush": by_report,
                 "store_location_id": str(store.id),
             })  # fmt: skip
             return made
 
         receipt = Ref("procurement.goods_receipt", uuid7())
         made: list[Item] = []
-        for number in range(products):
-            components = [item(f"PART-{number}-{each}", "buy") for each in range(COMPONENTS)]
+        for number, by_report in enumerate(backflush):
+            components = [item(f"PART-{number}-{each}", "buy", by_report) for each in range(COMPONENTS)]
             for each in components:
                 lot = inventory.make_lot(by, item=each, number=f"L-{each.code}", site_id=site.id)
-                move = inventory.MoveLine(each.id, PLENTY, virtual_location(site.id, "supplier"), store.id, lot.id)
+                place = line.id if by_report else store.id
+                move = inventory.MoveLine(each.id, PLENTY, virtual_location(site.id, "supplier"), place, lot.id)
                 inventory.post_moves(by, moves=[move], cause=receipt)
             product = item(f"PRODUCT-{number}", "make")
             lines = [ComponentLine(component=each, quantity_per=D(1), operation_sequence=10) for each in components]

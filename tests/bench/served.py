@@ -103,7 +103,9 @@ class Client:
 
     def post(self, path: str, body: bytes) -> bytes:
         """The body of the answer to an order with an id of its own."""
-        head = b"POST %b HTTP/1.1\r\n%bContent-Type: application/json\r\nIdempotency-Key: %b\r\nContent-Length: %d\r\n\r\n"
+        head = (
+            b"POST %b HTTP/1.1\r\n%bContent-Type: application/json\r\nIdempotency-Key: %b\r\nContent-Length: %d\r\n\r\n"
+        )
         return self._ask(head % (path.encode(), self.head, str(uuid7()).encode(), len(body)) + body)
 
     def _ask(self, request: bytes) -> bytes:

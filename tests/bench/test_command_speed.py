@@ -95,14 +95,15 @@ def test_reports_over_http_beside_pgbench(product: Served, shop: dict[str, list[
         f" {statistics.median(f for _, f in pairs):.0f}/s, ratio {median_ratio(pairs):.3f};"
         f" p99 {statistics.median(tails) * 1000:.0f} ms"
     )
-    said = product.cluster.url(DATABASE, OWNER)
-    assert said
-    assert product.inside("""
+    assert (
+        product.inside("""
 from lianzao.foundation.entity import query
 from lianzao.inventory.queries import rebuild_balances
 print(query("SELECT count(*) FROM inventory_balance WHERE quantity < 0")[0][0], len(rebuild_balances()),
       query("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0])
-""") == "0 0 0"
+""")
+        == "0 0 0"
+    )
     assert median_ratio(pairs) >= 0.10
 
 

@@ -364,6 +364,31 @@ def test_a_large_body_is_not_kept(running: Running, monkeypatch: pytest.MonkeyPa
     assert b" 502 " in said[:20] and running.echo.bodies == [b"hello"]
 
 
+def test_of_several_processes_the_one_with_the_least_to_do_is_asked(running: Running) -> None:
+    other, path = Echo(), running.path + "-2"
+
+    async def open_other() -> asyncio.Server:
+        running.front.web = Upstream("web", running.path, path)
+        return await asyncio.start_unix_server(other.serve, path)
+
+    server = running.call(open_other())
+    try:
+        with running.connect() as busy:
+            busy.sendall(b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe")  # and the rest comes later
+            held(lambda: sum(place.busy for place in running.front.web.places) == 1)
+            for _ in range(3):
+                assert b" 200 " in running.ask(get("/y", CLOSE))[:20]
+            busy.sendall(b"llo")
+            until(busy, b"hello")
+        assert sorted(len(each.heads) for each in (running.echo, other)) == [1, 3]
+        held(lambda: [place.busy for place in running.front.web.places] == [0, 0])
+    finally:
+        server.close()
+    Path(path).unlink(missing_ok=True)
+    for _ in range(4):  # the one that is gone costs nobody his answer
+        assert b" 200 " in running.ask(get("/z", CLOSE))[:20]
+
+
 def test_slow_heads_are_ended(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_module, "HEAD_S", 0.2)
     assert b" 408 " in running.ask(b"GET / HTTP/1.1\r\nHo")[:20]

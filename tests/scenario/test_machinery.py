@@ -165,7 +165,8 @@ def test_a_handler_that_fails_is_retried_and_then_parked() -> None:
         outbox.work_once()
     parked = outbox.Delivery.objects.filter(status="parked")
     assert parked.count() == 2 and "ValueError: no" in parked[0].error
-    assert outbox.retry_parked([each.id for each in parked]) == 2
+    retried = run(ADMIN, "foundation.retry_deliveries", {"deliveries": [each.id for each in parked]})
+    assert retried == {"retried": 2}
 
 
 def test_the_system_has_every_right() -> None:
