@@ -152,7 +152,7 @@ class _Job:
         if self.hook is not None:
             self._need(self.hook.right)
             return self.hook.columns, {}
-        if self.resource is not None:
+        if self.resource is not None and self.resource.writable_names:
             self._need(self.resource.view_right)
             return _resource_columns(self.resource), {
                 name: _part_columns(self.resource, name)
