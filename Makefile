@@ -35,7 +35,7 @@ soak: ## Let the demo plant run for long (SOAK_SECONDS, default 3600) and prove 
 	@$(PYTHON) scripts/bootstrap.py dev
 	@exec $(VENV) -m pytest tests/bench -m soak -s
 
-docs: ## Write docs/reference anew from the code
+docs: ## Write docs/reference and the API schema anew from the code
 	@$(PYTHON) scripts/bootstrap.py run
 	@exec $(VENV) -m project.cli docs
 

@@ -143,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
     doctor = add("doctor", "look at everything Lianzao stands on; exit code 1 if something is wrong")
     doctor.add_argument("--port", type=int, help=argparse.SUPPRESS)
     doctor.add_argument("--host", help=argparse.SUPPRESS)
-    add("docs", "write docs/reference anew from the code")
+    add("docs", "write docs/reference and the API schema anew from the code")
     _user(add("user", "let people in", "  lianzao user add wang --name 王工 --role planner@SZ --generate"))
     return top
 

@@ -364,7 +364,8 @@ def run_docs(given: argparse.Namespace, config: Config) -> int:
 
     processes.django_is_set_up()
     made = docs.write()
-    say(f"{len(made)} pages in {docs.FOLDER}")
+    docs.SCHEMA.write_text(docs.schema(), encoding="utf-8")
+    say(f"{len(made)} pages in {docs.FOLDER}, the API schema in {docs.SCHEMA}")
     return 0
 
 

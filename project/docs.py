@@ -1,7 +1,8 @@
 """docs/reference, from what the house declares: entities, commands, events, rights, configuration, command line.
 
-`python -m project.cli docs` (or `python -m project.docs`) writes it anew; the same code gives the same bytes, and
-tests/ground/test_docs.py fails when the pages in the repository are not those of the code.
+`python -m project.cli docs` (or `python -m project.docs`) writes it anew, and with it the API's description for the
+screens (web/openapi/schema.json); the same code gives the same bytes. `python -m project.docs --check` and
+tests/ground/test_docs.py fail when what is in the repository is not that of the code.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import dataclasses
 import importlib
 import importlib.util
 import inspect
+import json
 import re
+import sys
 import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +25,8 @@ from project.config import ROOT, TABLE
 from project.processes import django_is_set_up
 
 FOLDER = ROOT / "docs" / "reference"
+#: The API as the screens' client types are made from it (`npm run api` in web/).
+SCHEMA = ROOT / "web" / "openapi" / "schema.json"
 NOTE = "<!-- Written by `make docs` from the code: change the code, not this page. -->\n"
 LANGUAGES = ("zh-CN", "en")
 
@@ -52,6 +57,25 @@ def write(folder: Path = FOLDER) -> list[Path]:
     for name, text in made.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in made]
+
+
+def schema() -> str:
+    """The OpenAPI description of every route, in an order of its own so that a change shows as a small one."""
+    from lianzao.foundation import http
+
+    http.routes()
+    return json.dumps(http.api.get_openapi_schema(), ensure_ascii=False, indent=1, sort_keys=True, default=str) + "\n"
+
+
+def stale() -> list[str]:
+    """The files in the repository that are not what the code says, by their place in it."""
+    made = {FOLDER / name: text for name, text in pages().items()} | {SCHEMA: schema()}
+    there = {*FOLDER.glob("*.md"), SCHEMA}
+    return sorted(
+        str(path.relative_to(ROOT))
+        for path in made.keys() | there
+        if not path.is_file() or made.get(path) != path.read_text(encoding="utf-8")
+    )
 
 
 # -- rooms ------------------------------------------------------------------------------------------------------------
@@ -316,13 +340,21 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Write docs/reference and say so."""
+def main(order: Sequence[str] = ()) -> int:
+    """Write docs/reference and the schema and say so; with `--check` only say what is stale, and fail."""
     django_is_set_up()
+    if "--check" in order:
+        found = stale()
+        print(
+            "\n".join([*found, "not what the code says: run make docs, and commit it"]) if found else "as the code says"
+        )
+        return 1 if found else 0
     made = write()
+    SCHEMA.write_text(schema(), encoding="utf-8")
     size = sum(page.stat().st_size for page in made)
-    print(f"{len(made)} pages, {size / 1000:.0f} kB: {FOLDER.relative_to(ROOT)}")
+    print(f"{len(made)} pages, {size / 1000:.0f} kB: {FOLDER.relative_to(ROOT)}; {SCHEMA.relative_to(ROOT)}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

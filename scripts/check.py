@@ -75,12 +75,15 @@ def steps_of(kind: str) -> list[Step]:
     if kind == "lint":
         return lint_steps()
     licences = python_step("licences", "scripts/licences.py")
+    written = python_step("written files", "-m", "project.docs", "--check")
     if kind == "quick":
-        return [*lint_steps(), licences, unit_tests()]
+        return [*lint_steps(), licences, written, unit_tests()]
     web = ROOT / "web"
     return [
         *lint_steps(),
         licences,
+        written,
+        Step("screens: client", ["npm", "run", "--silent", "api:check"], web),
         python_step("screens: build", "scripts/bootstrap.py", "screens"),
         Step("screens: types", ["npm", "run", "--silent", "check"], web),
         Step("screens: tests", ["npm", "run", "--silent", "test"], web, {"NO_COLOR": "1", "CI": "1"}, tests=True),

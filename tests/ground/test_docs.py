@@ -156,12 +156,24 @@ def test_settings_explained_by_hand_are_those_of_the_table() -> None:
             assert "../reference/configuration.md" in page.read_text(encoding="utf-8")
 
 
-def test_the_pages_in_the_repository_are_those_of_the_code() -> None:
-    """The reference is written by the code; after a change of what is declared, `make docs` writes it anew."""
-    made = docs.pages()
-    kept = {path.name: path.read_text(encoding="utf-8") for path in docs.FOLDER.glob("*.md")}
-    stale = sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
-    assert stale == [], "docs/reference is not that of the code: run make docs, and commit it"
+def test_the_written_files_in_the_repository_are_those_of_the_code() -> None:
+    """Reference and API schema are written by the code; after a change of what is declared, `make docs` writes them."""
+    assert docs.stale() == [], "not what the code says: run make docs, and commit it"
+
+
+def test_a_schema_of_yesterday_and_a_page_of_nobody_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docs, "ROOT", tmp_path)
+    monkeypatch.setattr(docs, "FOLDER", tmp_path / "reference")
+    monkeypatch.setattr(docs, "SCHEMA", tmp_path / "schema.json")
+    docs.write(tmp_path / "reference")
+    assert docs.stale() == ["schema.json"]
+    docs.SCHEMA.write_text(docs.schema(), encoding="utf-8")
+    assert docs.stale() == []
+    document = json.loads(docs.SCHEMA.read_text(encoding="utf-8"))
+    del document["paths"]["/api/overviews/buy"]
+    docs.SCHEMA.write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "reference" / "attic.md").write_text("# Attic\n", encoding="utf-8")
+    assert docs.stale() == ["reference/attic.md", "schema.json"]
 
 
 def test_pages_of_what_is_gone_are_removed(tmp_path: Path) -> None:

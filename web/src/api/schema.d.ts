@@ -1049,6 +1049,464 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alerts/alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.alert list */
+        get: operations["alerts_list_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/alert/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.alert export */
+        get: operations["alerts_export_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/alert/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.alert get */
+        get: operations["alerts_get_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/change_watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.change_watch
+         * @description Change a watch.
+         */
+        post: operations["alerts_change_watch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/close_alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.close_alert
+         * @description Close an alert: it is taken care of. Whoever closes an alert that nobody took becomes its owner.
+         */
+        post: operations["alerts_close_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/create_watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.create_watch
+         * @description Make a new watch.
+         */
+        post: operations["alerts_create_watch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/escalate_due": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.escalate_due
+         * @description Do what the clock asks: tell what quiet hours held back, pass on what nobody took, let go what is too old.
+         */
+        post: operations["alerts_escalate_due"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description What can be watched: every event with its fields, their types, and what may be asked of them.
+         */
+        get: operations["alerts_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/hand_over_alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.hand_over_alert
+         * @description Give an alert to somebody else, who takes care of it from now on.
+         */
+        post: operations["alerts_hand_over_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Inbox
+         * @description My notices with their alerts in my language, unread first, and the counts of the bell.
+         *
+         *     `show`: open (living, or not yet read), unread, mine (I am the owner), all. Everybody may read what is his own.
+         */
+        get: operations["alerts_inbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/inbox/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Inbox Counts
+         * @description The counts of the bell alone.
+         */
+        get: operations["alerts_inbox_counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/mark_all_read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.mark_all_read
+         * @description Mark everything in your inbox as read.
+         */
+        post: operations["alerts_mark_all_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/mark_read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.mark_read
+         * @description Mark your own notices as read. Raises NotFound for a notice that is not yours.
+         */
+        post: operations["alerts_mark_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/notice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.notice list */
+        get: operations["alerts_list_notice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/notice/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.notice export */
+        get: operations["alerts_export_notice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/notice/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.notice get */
+        get: operations["alerts_get_notice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/retire_watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.retire_watch
+         * @description Take a watch out of use; its history stays.
+         */
+        post: operations["alerts_retire_watch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/set_up_watches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.set_up_watches
+         * @description Make the watches that come with the product, those that are missing; what you changed or retired stays yours.
+         */
+        post: operations["alerts_set_up_watches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/switch_watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.switch_watch
+         * @description Switch a watch on or off. Alerts it has raised stay.
+         */
+        post: operations["alerts_switch_watch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/take_alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.take_alert
+         * @description Make an alert yours: you take care of it, and it climbs no further while its time has not run out.
+         */
+        post: operations["alerts_take_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/try_watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * alerts.try_watch
+         * @description Say how often a watch would have fired over the last days, without raising anything.
+         *
+         *     Events with the same key count as one alert here, as if nobody had closed it in between. Only events of your sites
+         *     are looked at, the latest 50,000 at most.
+         */
+        post: operations["alerts_try_watch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.watch list */
+        get: operations["alerts_list_watch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/watch/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.watch export */
+        get: operations["alerts_export_watch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/watch/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.watch get */
+        get: operations["alerts_get_watch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/catalog/change_item": {
         parameters: {
             query?: never;
@@ -2499,6 +2957,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/flows/note_seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * flows.note_seen
+         * @description Note that a station has shown these work orders to its operator.
+         */
+        post: operations["flows_note_seen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/flows/promise_order": {
         parameters: {
             query?: never;
@@ -2763,6 +3241,471 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/integration/allow_networks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.allow_networks
+         * @description Allow an endpoint to lie inside these private networks (10.1.0.0/16), and to be reached there by http.
+         *
+         *     For administrators with every right only: whoever may do this can make the server speak to inner machines.
+         *     Addresses of cloud metadata services and multicast are refused always.
+         */
+        post: operations["integration_allow_networks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description Every event as AsyncAPI 3.0, for our own people and their systems.
+         */
+        get: operations["integration_asyncapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/change_endpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.change_endpoint
+         * @description Change an endpoint's names, address, events or owner; what is on its way already goes to the new address.
+         */
+        post: operations["integration_change_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/endpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.endpoint list */
+        get: operations["integration_list_endpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/endpoint/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.endpoint export */
+        get: operations["integration_export_endpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/endpoint/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.endpoint get */
+        get: operations["integration_get_endpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/endpoint/{id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Secret
+         * @description The secrets an endpoint's receiver must know: the current one, and during a rotation the one before.
+         *
+         *     Every showing is in the audit; the secret is not. Needs the right `integration.show_secret`, and no token will do.
+         */
+        post: operations["integration_endpoint_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/mapping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.mapping list */
+        get: operations["integration_list_mapping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/mapping/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.mapping export */
+        get: operations["integration_export_mapping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/mapping/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.mapping get */
+        get: operations["integration_get_mapping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/pause_endpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.pause_endpoint
+         * @description Send an endpoint nothing for now. Its posts wait and are sent when it is resumed.
+         */
+        post: operations["integration_pause_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/post": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.post list */
+        get: operations["integration_list_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/post/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.post export */
+        get: operations["integration_export_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/post/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.post get */
+        get: operations["integration_get_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/record_results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.record_results
+         * @description Write down how tries went: sent, to be tried again, or parked. For the sender only.
+         *
+         *     `unsent` are posts that were in hand and not tried; they wait again at once. `final`: trying again cannot help.
+         */
+        post: operations["integration_record_results"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/register_endpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.register_endpoint
+         * @description Send events to another system. `events` are names or patterns such as `sales.*`; the address must be https.
+         *
+         *     With a partner the endpoint gets only events that list this partner, and of those only ids. Without a site it gets
+         *     those of every site, which only somebody who works at every site may ask for. The secret is shown apart.
+         */
+        post: operations["integration_register_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/replay_posts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.replay_posts
+         * @description Send posts again, under the same webhook-id: a receiver that already has one knows it by that.
+         */
+        post: operations["integration_replay_posts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/resume_endpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.resume_endpoint
+         * @description Send to an endpoint again, what has waited first.
+         */
+        post: operations["integration_resume_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/retire_endpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.retire_endpoint
+         * @description Take an endpoint out of use for good; what waits for it is void.
+         */
+        post: operations["integration_retire_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/retire_mapping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.retire_mapping
+         * @description Take a mapping out of use.
+         */
+        post: operations["integration_retire_mapping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/rotate_secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.rotate_secret
+         * @description Give an endpoint a new secret. For `overlap_hours` the old one signs as well: time to change over.
+         */
+        post: operations["integration_rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/save_mapping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.save_mapping
+         * @description Keep a mapping under a code, to import one system's files by again and again; the old one is replaced.
+         *
+         *     `kind_name` is the kind it fills ("catalog.item"). Raises Invalid naming the place where the mapping is wrong.
+         */
+        post: operations["integration_save_mapping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/send_test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.send_test
+         * @description Send an endpoint a test event (`lianzao.integration.EndpointTested.v1`), signed like any other.
+         */
+        post: operations["integration_send_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/show_secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * integration.show_secret
+         * @description Note that somebody was shown an endpoint's secret. The secret is given by the route beside it, never here.
+         */
+        post: operations["integration_show_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/adjust_stock": {
         parameters: {
             query?: never;
@@ -2974,6 +3917,26 @@ export interface paths {
          * @description Hold a lot: it may not be used or shipped until it is released. It may be moved aside, scrapped or sent back.
          */
         post: operations["inventory_hold_lot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/keep_books": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.keep_books
+         * @description Free expired reservations, cover what arrived unnoticed, forget empty balances (a job calls this every hour).
+         */
+        post: operations["inventory_keep_books"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4103,6 +5066,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overviews/buy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Buy
+         * @description Requisitions, orders to send, deliveries to come and whom they hurt, shipments announced.
+         */
+        get: operations["buy_board"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overviews/home": {
         parameters: {
             query?: never;
@@ -4536,7 +5519,7 @@ export interface paths {
         put?: never;
         /**
          * planning.accept_remedy
-         * @description Accept a change: the work order gets its new times, the supplier is asked, or the customer is offered the new date.
+         * @description Accept a change: the work order gets new times, the supplier is asked, or the customer is offered a new date.
          */
         post: operations["planning_accept_remedy"];
         delete?: never;
@@ -9211,6 +10194,217 @@ export interface components {
              */
             person: string;
         };
+        /** AlertsChangeWatch */
+        AlertsChangeWatch: {
+            /** Body */
+            body?: string | null;
+            /** Body En */
+            body_en?: string | null;
+            /** Code */
+            code?: string | null;
+            /** Condition */
+            condition?: unknown | null;
+            /** Due Minutes */
+            due_minutes?: number | null;
+            /** Event */
+            event?: string | null;
+            /** Expire Hours */
+            expire_hours?: number | null;
+            /** Key Fields */
+            key_fields?: string[] | null;
+            /** Ladder */
+            ladder?: unknown | null;
+            /** Name */
+            name?: string | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Persons */
+            persons?: string[] | null;
+            /** Quiet From */
+            quiet_from?: string | null;
+            /** Quiet Minutes */
+            quiet_minutes?: number | null;
+            /** Quiet Until */
+            quiet_until?: string | null;
+            /** Resolved By */
+            resolved_by?: string[] | null;
+            /** Roles */
+            roles?: string[] | null;
+            /** Severity */
+            severity?: ("info" | "warning" | "critical") | null;
+            /** Site Id */
+            site_id?: string | null;
+            /** Subject Field */
+            subject_field?: string | null;
+            /** Title */
+            title?: string | null;
+            /** Title En */
+            title_en?: string | null;
+            /** To Partners */
+            to_partners?: boolean | null;
+            /**
+             * Watch
+             * Format: uuid
+             */
+            watch: string;
+        };
+        /** AlertsCloseAlert */
+        AlertsCloseAlert: {
+            /**
+             * Alert
+             * Format: uuid
+             */
+            alert: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /** AlertsCreateWatch */
+        AlertsCreateWatch: {
+            /**
+             * Body
+             * @default
+             */
+            body: string;
+            /**
+             * Body En
+             * @default
+             */
+            body_en: string;
+            /** Code */
+            code: string;
+            /** Condition */
+            condition?: unknown | null;
+            /** Due Minutes */
+            due_minutes?: number | null;
+            /** Event */
+            event: string;
+            /** Expire Hours */
+            expire_hours?: number | null;
+            /** Key Fields */
+            key_fields?: string[] | null;
+            /** Ladder */
+            ladder?: unknown | null;
+            /** Name */
+            name: string;
+            /**
+             * Name En
+             * @default
+             */
+            name_en: string;
+            /** Persons */
+            persons?: string[] | null;
+            /** Quiet From */
+            quiet_from?: string | null;
+            /** Quiet Minutes */
+            quiet_minutes?: number | null;
+            /** Quiet Until */
+            quiet_until?: string | null;
+            /** Resolved By */
+            resolved_by?: string[] | null;
+            /** Roles */
+            roles?: string[] | null;
+            /** Severity */
+            severity?: ("info" | "warning" | "critical") | null;
+            /** Site Id */
+            site_id?: string | null;
+            /**
+             * Subject Field
+             * @default
+             */
+            subject_field: string;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+            /** To Partners */
+            to_partners?: boolean | null;
+        };
+        /** AlertsEscalateDue */
+        AlertsEscalateDue: Record<string, never>;
+        /** AlertsHandOverAlert */
+        AlertsHandOverAlert: {
+            /**
+             * Alert
+             * Format: uuid
+             */
+            alert: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Person
+             * Format: uuid
+             */
+            person: string;
+        };
+        /** AlertsMarkAllRead */
+        AlertsMarkAllRead: Record<string, never>;
+        /** AlertsMarkRead */
+        AlertsMarkRead: {
+            /** Notices */
+            notices: string[];
+        };
+        /** AlertsRetireWatch */
+        AlertsRetireWatch: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Watch
+             * Format: uuid
+             */
+            watch: string;
+        };
+        /** AlertsSetUpWatches */
+        AlertsSetUpWatches: Record<string, never>;
+        /** AlertsSwitchWatch */
+        AlertsSwitchWatch: {
+            /** Active */
+            active: boolean;
+            /**
+             * Watch
+             * Format: uuid
+             */
+            watch: string;
+        };
+        /** AlertsTakeAlert */
+        AlertsTakeAlert: {
+            /**
+             * Alert
+             * Format: uuid
+             */
+            alert: string;
+        };
+        /** AlertsTryWatch */
+        AlertsTryWatch: {
+            /** Condition */
+            condition: {
+                [key: string]: unknown;
+            };
+            /**
+             * Days
+             * @default 30
+             */
+            days: number;
+            /** Event */
+            event: string;
+            /** Key Fields */
+            key_fields?: string[] | null;
+            /** Site */
+            site?: string | null;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+        };
         /** AnnouncedLine */
         AnnouncedLine: {
             /** Expires On */
@@ -10121,6 +11315,11 @@ export interface components {
             /** Reason */
             reason?: string | null;
         };
+        /** FlowsNoteSeen */
+        FlowsNoteSeen: {
+            /** Work Orders */
+            work_orders: string[];
+        };
         /** FlowsPromiseOrder */
         FlowsPromiseOrder: {
             /**
@@ -10184,6 +11383,167 @@ export interface components {
         FoundationRetryDeliveries: {
             /** Deliveries */
             deliveries: string[];
+        };
+        /** IntegrationAllowNetworks */
+        IntegrationAllowNetworks: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
+            /** Networks */
+            networks: string[];
+        };
+        /** IntegrationChangeEndpoint */
+        IntegrationChangeEndpoint: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
+            /** Events */
+            events?: string[] | null;
+            /** Name */
+            name?: string | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Owner */
+            owner?: string | null;
+            /** Url */
+            url?: string | null;
+        };
+        /** IntegrationPauseEndpoint */
+        IntegrationPauseEndpoint: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /** IntegrationRecordResults */
+        IntegrationRecordResults: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
+            /** Results */
+            results: components["schemas"]["Result"][];
+            /** Unsent */
+            unsent: string[];
+        };
+        /** IntegrationRegisterEndpoint */
+        IntegrationRegisterEndpoint: {
+            /** Code */
+            code: string;
+            /** Events */
+            events: string[];
+            /** Name */
+            name: string;
+            /**
+             * Name En
+             * @default
+             */
+            name_en: string;
+            /** Owner */
+            owner?: string | null;
+            /** Partner */
+            partner?: string | null;
+            /** Site */
+            site?: string | null;
+            /** Url */
+            url: string;
+        };
+        /** IntegrationReplayPosts */
+        IntegrationReplayPosts: {
+            /** Posts */
+            posts: string[];
+        };
+        /** IntegrationResumeEndpoint */
+        IntegrationResumeEndpoint: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
+        };
+        /** IntegrationRetireEndpoint */
+        IntegrationRetireEndpoint: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /** IntegrationRetireMapping */
+        IntegrationRetireMapping: {
+            /**
+             * Mapping
+             * Format: uuid
+             */
+            mapping: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /** IntegrationRotateSecret */
+        IntegrationRotateSecret: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
+            /**
+             * Overlap Hours
+             * @default 24
+             */
+            overlap_hours: number;
+        };
+        /** IntegrationSaveMapping */
+        IntegrationSaveMapping: {
+            /** Code */
+            code: string;
+            /** Kind Name */
+            kind_name: string;
+            /** Mapping */
+            mapping: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /**
+             * Name En
+             * @default
+             */
+            name_en: string;
+        };
+        /** IntegrationSendTest */
+        IntegrationSendTest: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
+        };
+        /** IntegrationShowSecret */
+        IntegrationShowSecret: {
+            /**
+             * Endpoint
+             * Format: uuid
+             */
+            endpoint: string;
         };
         /** InventoryAdjustStock */
         InventoryAdjustStock: {
@@ -10295,6 +11655,8 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /** InventoryKeepBooks */
+        InventoryKeepBooks: Record<string, never>;
         /** InventoryMakeLot */
         InventoryMakeLot: {
             /** Expires On */
@@ -10749,12 +12111,8 @@ export interface components {
             item_id: string;
             /** Lot Id */
             lot_id?: string | null;
-            /** Order Id */
-            order_id?: string | null;
             /** Quantity */
             quantity: number | string;
-            /** Reverses */
-            reverses?: string | null;
             /**
              * Source Id
              * Format: uuid
@@ -12756,6 +14114,27 @@ export interface components {
             id: string;
             /** Kind */
             kind: string;
+        };
+        /** Result */
+        Result: {
+            /** Error */
+            error: string;
+            /**
+             * Final
+             * @default false
+             */
+            final: boolean;
+            /** Http Status */
+            http_status: number | null;
+            /** Milliseconds */
+            milliseconds: number;
+            /**
+             * Post
+             * Format: uuid
+             */
+            post: string;
+            /** Retry After S */
+            retry_after_s?: number | null;
         };
         /** ReturnLine */
         ReturnLine: {
@@ -14886,6 +16265,816 @@ export interface operations {
                 content: {
                     "application/problem+json": Record<string, never>;
                 };
+            };
+        };
+    };
+    alerts_list_alert: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                severity?: string;
+                status?: string;
+                owner?: string;
+                watch?: string;
+                event?: string;
+                subject_id?: string;
+                due_at?: string;
+                raised_at?: string;
+                closed_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_export_alert: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                severity?: string;
+                status?: string;
+                owner?: string;
+                watch?: string;
+                event?: string;
+                subject_id?: string;
+                due_at?: string;
+                raised_at?: string;
+                closed_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_get_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_change_watch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsChangeWatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_close_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsCloseAlert"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_create_watch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsCreateWatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_escalate_due: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsEscalateDue"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_hand_over_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsHandOverAlert"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_inbox: {
+        parameters: {
+            query?: {
+                show?: string;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_inbox_counts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_mark_all_read: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsMarkAllRead"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_mark_read: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsMarkRead"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_list_notice: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                alert?: string;
+                person?: string;
+                read_at?: string;
+                told_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_export_notice: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                alert?: string;
+                person?: string;
+                read_at?: string;
+                told_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_get_notice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_retire_watch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsRetireWatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_set_up_watches: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsSetUpWatches"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_switch_watch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsSwitchWatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_take_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsTakeAlert"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_try_watch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsTryWatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    alerts_list_watch: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                event?: string;
+                severity?: string;
+                active?: string;
+                to_partners?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_export_watch: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                event?: string;
+                severity?: string;
+                active?: string;
+                to_partners?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_get_watch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -17554,6 +19743,49 @@ export interface operations {
             };
         };
     };
+    flows_note_seen: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlowsNoteSeen"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     flows_promise_order: {
         parameters: {
             query?: never;
@@ -17981,6 +20213,829 @@ export interface operations {
             };
         };
     };
+    integration_allow_networks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationAllowNetworks"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_asyncapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_change_endpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationChangeEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_list_endpoint: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                active?: string;
+                partner?: string;
+                owner?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_export_endpoint: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                active?: string;
+                partner?: string;
+                owner?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_get_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_endpoint_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_list_mapping: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                kind_name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_export_mapping: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                kind_name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_get_mapping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_pause_endpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationPauseEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_list_post: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                endpoint?: string;
+                event?: string;
+                event_id?: string;
+                status?: string;
+                http_status?: string;
+                next_at?: string;
+                tried_at?: string;
+                created_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_export_post: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                endpoint?: string;
+                event?: string;
+                event_id?: string;
+                status?: string;
+                http_status?: string;
+                next_at?: string;
+                tried_at?: string;
+                created_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_get_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_record_results: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationRecordResults"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_register_endpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationRegisterEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_replay_posts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationReplayPosts"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_resume_endpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationResumeEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_retire_endpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationRetireEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_retire_mapping: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationRetireMapping"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_rotate_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationRotateSecret"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_save_mapping: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationSaveMapping"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_send_test: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationSendTest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    integration_show_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationShowSecret"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     inventory_adjust_stock: {
         parameters: {
             query?: never;
@@ -18371,6 +21426,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["InventoryHoldLot"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    inventory_keep_books: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryKeepBooks"];
             };
         };
         responses: {
@@ -20350,6 +23448,26 @@ export interface operations {
     meta: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    buy_board: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
