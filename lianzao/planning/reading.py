@@ -24,6 +24,7 @@ from lianzao.engine.columns import (
     SupplyKind,
 )
 from lianzao.engine.pegging import PegWalk
+from lianzao.planning import rules
 from lianzao.planning.snapshot import DAY_S, Snapshot, instant, quantity
 
 FAR = 2**61
@@ -255,8 +256,6 @@ REASONS = {
     ReasonKind.SHIPPING: "shipping",
     ReasonKind.DELIVERED_TOGETHER: "delivered_together",
 }
-#: Told last, however long they take: a lead time was known when the order was planned; what happened since is news.
-LEAD_TIMES = ("purchasing_lead_time", "manufacturing_lead_time", "shipping")
 
 
 def reasons(taken: Snapshot, plan: Plan) -> dict[int, list[dict[str, Any]]]:
@@ -290,11 +289,8 @@ def reasons(taken: Snapshot, plan: Plan) -> dict[int, list[dict[str, Any]]]:
             named = taken.receipts[receipt]
             told |= {"kind": named.kind, "id": str(named.id), "number": named.number}
         made.setdefault(int(table.demand[row]), []).append(told)
-    for chain in made.values():
-        chain.sort(key=lambda each: each["reason"] in LEAD_TIMES)
-    for demand, stops in stops_behind(taken, plan, made).items():
-        made[demand] = stops + made[demand]
-    return made
+    stops = stops_behind(taken, plan, made)
+    return {demand: rules.told_in_order(stops.get(demand, []), chain) for demand, chain in made.items()}
 
 
 def stops_behind(taken: Snapshot, plan: Plan, late: dict[int, list[dict[str, Any]]]) -> dict[int, list[dict[str, Any]]]:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 #: A new time for a work order is proposed when its start or end moves by at least this much: less is noise.
 WORTH_MOVING = timedelta(minutes=30)
@@ -118,3 +118,22 @@ def moved(old: datetime | None, new: datetime | None, worth: timedelta = WORTH_M
 def days_late(promised_on: date, projected_on: date | None) -> int | None:
     """Days after the promise; zero or less is on time; None when it is not in sight at all."""
     return None if projected_on is None else (projected_on - promised_on).days
+
+
+#: Told last, however long they take: a lead time was known when the order was planned; what happened since is news.
+LEAD_TIMES = ("purchasing_lead_time", "manufacturing_lead_time", "shipping")
+#: What an order waits for whether its machines run or stand.
+WAITS = ("material", "overdue_receipt", "purchasing_lead_time", "planning_fence", "quality_hold", "short_for_ever")
+
+
+def told_in_order(stops: Sequence[dict[str, Any]], chain: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Why a demand is late, as people tell it: what happened first, then what has to be done for it, step by step.
+
+    `chain` comes heaviest first. A stop that is over before the material is there has delayed nothing and is not told.
+    Instants are ISO texts in UTC; none as the end of a wait means that no end is in sight.
+    """
+    ends = [each["until_at"] for each in chain if each["reason"] in WAITS]
+    told = [stop for stop in stops if not any(end is None or end > stop["until_at"] for end in ends)]
+    told += [each for each in chain if each["reason"] not in LEAD_TIMES]
+    steps = [each for each in chain if each["reason"] in LEAD_TIMES]
+    return told + sorted(steps, key=lambda each: each["until_at"] or "")
