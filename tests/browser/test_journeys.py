@@ -159,6 +159,11 @@ def test_an_administrator_lists_creates_imports_and_speaks_english(plant: Plant,
     expect(page).to_have_url(re.compile("/doc/catalog/item/"))
     expect(page.get_by_text("SEAL").first).to_be_visible()
 
+    page.goto(urljoin(page.url, "/do/production/create_work_order"))
+    due = page.locator("[data-field=due_at]")
+    due.get_by_role("button", name="现在").click()
+    expect(due.locator("input").first).to_have_value("2026-03-02")  # the plant's day, not this machine's
+
     file = tmp_path / "items.csv"
     file.write_text("code,name,base_unit\nRING,挡圈,pcs\n,没有编码,pcs\n", encoding="utf-8")
     page.goto(urljoin(page.url, "/import/catalog/item"))

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { FieldMeta } from "@/api/types";
 import { changed } from "@/features/records/changed";
 import { columnIndex, csvRows, guessMapping, readHead } from "@/features/records/sheet";
@@ -7,6 +7,7 @@ import { zonedInstant } from "@/kit/form/zone";
 import { Intent } from "@/kit/intent";
 import { stateOf } from "@/kit/states";
 import { WedgeReader } from "@/kit/wedge";
+import { learnClock, plantMs } from "@/session/clock";
 import { cellText, duration, showZone } from "@/session/format";
 import { rank } from "@/session/recent";
 import { rightMatches } from "@/session/session";
@@ -23,6 +24,20 @@ describe("what people type", () => {
     const today = new Date(2026, 10, 22);
     expect(["2026-3-2", "20260302", "3-2", "2026年3月2日", "t", "+10", "2026/03/02"].map((text) => parseDate(text, today))).toEqual(["2026-03-02", "2026-03-02", "2026-03-02", "2026-03-02", "2026-11-22", "2026-12-02", "2026-03-02"]);
     expect(["2026-02-30", "x", "13-1", ""].map((text) => parseDate(text, today))).toEqual([null, null, null, null]);
+  });
+
+  test("today and now are the plant's, which the server tells and which may live faster", async () => {
+    expect(parseDate("t")).not.toBe("2031-03-02");
+    const wall = vi.spyOn(Date, "now").mockReturnValue(1_000_000);
+    vi.stubGlobal("fetch", vi.fn(async () => new Response(JSON.stringify({ now: "2031-03-01T16:30:00Z", rate: 60, virtual: true }), { headers: { "Content-Type": "application/json" } })));
+    await learnClock();
+    showZone("Asia/Shanghai");
+    expect([parseDate("t"), parseDate("+1"), parseDate("3-9")]).toEqual(["2031-03-02", "2031-03-03", "2031-03-09"]);
+    wall.mockReturnValue(1_010_000);
+    expect(new Date(plantMs()).toISOString()).toBe("2031-03-01T16:40:00.000Z");
+    showZone(undefined);
+    wall.mockRestore();
+    vi.unstubAllGlobals();
   });
 
   test("times of day", () => {

@@ -4,6 +4,7 @@ import { createPinia } from "pinia";
 import { createApp, type Component } from "vue";
 import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
 import { configureClient } from "@/api/client";
+import { learnClock } from "@/session/clock";
 import { useMeta } from "@/session/meta";
 import { preferences, usePreferences } from "@/session/preferences";
 import { useSession } from "@/session/session";
@@ -45,6 +46,7 @@ export async function start(root: Component, routes: RouteRecordRaw[], base: str
     if (!session.me) return to.meta.open ? true : { path: "/login", query: to.fullPath === "/" ? {} : { to: to.fullPath } };
     if (to.path === "/login") return "/";
     if (session.me.must_change_password && to.path !== "/password" && router.hasRoute("password")) return "/password";
+    void learnClock(); // forms say "today" and "now" by the plant's clock, so it is known before the first of them
     await meta.load();
     if (to.meta.right && !session.may(to.meta.right)) return { path: "/no-right", query: { right: to.meta.right } };
     return true;

@@ -2,6 +2,7 @@
 
 import { computed, onScopeDispose, ref, type ComputedRef } from "vue";
 import { get } from "@/api/client";
+import { instantParts } from "./format";
 
 interface ClockAnswer {
   now: string;
@@ -19,16 +20,26 @@ export function plantMs(real: number = Date.now(), from: { plant: number; real: 
   return from.real ? from.plant + (real - from.real) * from.rate : real;
 }
 
+/** The plant's instant, now. */
+export const plantNow = (): Date => new Date(plantMs());
+
+/** The plant's today as its site counts days, `YYYY-MM-DD`. */
+export function plantToday(): string {
+  const parts = instantParts(plantNow());
+  return `${parts.year}-${parts.month}-${parts.day}`;
+}
+
 async function read(): Promise<void> {
   const asked = Date.now();
   const answer = await get<ClockAnswer>("/api/clock");
   // Half of the way is taken as the way back.
   Object.assign(anchor, { plant: Date.parse(answer.now), real: (asked + Date.now()) / 2, rate: answer.rate });
-  readAt = Date.now();
 }
 
-function refresh(): void {
-  if (reading || Date.now() - readAt < readAgainMs) return;
+/** Ask the server what time it is, at most once a minute; done when the answer is there. */
+export function learnClock(): Promise<void> {
+  if (reading) return reading;
+  if (Date.now() - readAt < readAgainMs) return Promise.resolve();
   reading = read()
     // The wall clock serves until the server can be asked again.
     .catch((error: unknown) => console.warn("the plant's clock could not be read", error))
@@ -36,13 +47,14 @@ function refresh(): void {
       readAt = Date.now();
       reading = null;
     });
+  return reading;
 }
 
 /** The plant's now, told anew every second. */
 export function usePlantNow(): ComputedRef<Date> {
   const now = ref(plantMs());
   const tick = () => {
-    refresh();
+    void learnClock();
     now.value = plantMs();
   };
   tick();

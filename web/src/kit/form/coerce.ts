@@ -1,6 +1,7 @@
 /** Between what people type and what the server takes. Decimals stay text all the way: no float ever touches a quantity. */
 
 import type { FieldMeta } from "@/api/types";
+import { plantToday } from "@/session/clock";
 
 export type Values = Record<string, unknown>;
 
@@ -15,8 +16,11 @@ export function plainNumber(text: string): string {
     .replace(/^(-?)\./, "$10.");
 }
 
+/** The plant's today, as a date of the calendar. */
+const plantDay = (): Date => new Date(`${plantToday()}T00:00`);
+
 /** Dates as people type them: `2026-3-2`, `20260302`, `3-2` (this year), `+3` (days from today), `t` (today). Null: not a date. */
-export function parseDate(text: string, today: Date = new Date()): string | null {
+export function parseDate(text: string, today: Date = plantDay()): string | null {
   const clean = text.trim().replace(/[./\u5e74\u6708]/g, "-").replace(/\u65e5$/, "");
   if (/^(t|\u4eca\u5929|today)$/i.test(clean)) return isoDate(today);
   const shift = clean.match(/^([+-]\d{1,3})$/);
