@@ -187,7 +187,7 @@ def _told(request: HttpRequest, by: Actor) -> dict[str, Any]:
     """What the screens know of who is logged in."""
     if by.id is None:
         raise NotKnown("not_known")
-    who = queries.profile(by.id, by.site)
+    who = queries.profile(by.id, by.site, by.language)
     partner = None
     if by.partner is not None:
         partner = {"id": by.partner, "name": queries.partner_name(by.partner, by.language)}

@@ -165,15 +165,15 @@ class Profile:
     must_change_password: bool
 
 
-def profile(person_id: UUID, site_id: UUID | None) -> Profile:
-    """A person's profile at a site. Raises NotFound."""
+def profile(person_id: UUID, site_id: UUID | None, spoken: str = "") -> Profile:
+    """A person's profile at a site, called in a language (his own when none is said). Raises NotFound."""
     rows = _rows(PERSON, [person_id])
     if not rows:
         raise NotFound("not_found", entity="access.person", id=str(person_id))
     login, theme, _, *who = rows[0]
     id, name, name_en, language, _, preferred, must_change, held, sites = who
     standing = rules.standing(_held(_json(held)), site_id or preferred, [UUID(site) for site in _json(sites)])
-    said = (name_en or name) if language.startswith("en") else (name or name_en)
+    said = (name_en or name) if (spoken or language).startswith("en") else (name or name_en)
     return Profile(id, login, said, name, name_en, language, theme, standing.roles, standing.home, must_change)
 
 

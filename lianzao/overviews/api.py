@@ -70,6 +70,12 @@ def warehouse(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     return http.answer(floor.warehouse(by, site_in_use(by, site)))
 
 
+@router.get("/arrival/{uuid:asn_id}", operation_id="arrival")
+def arrival(request: HttpRequest, asn_id: UUID) -> HttpResponse:
+    """One announced shipment, to be received."""
+    return http.answer(floor.arrival(own_people(request, "inventory.view_pick_task"), asn_id))
+
+
 @router.get("/scan", operation_id="scan")
 def scan(request: HttpRequest, code: str) -> HttpResponse:
     """What a scanned code means."""

@@ -169,6 +169,20 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
     }
 
 
+def arrival(by: Actor, asn_id: UUID) -> dict[str, Any]:
+    """One announced shipment, whenever it was said to come: goods that come early are scanned at the door like any other."""
+    asn = (
+        scope.visible(by, Asn)
+        .filter(id=asn_id)
+        .select_related("supplier")
+        .prefetch_related("lines__schedule_line__line__item__base_unit")
+        .first()
+    )
+    if asn is None:
+        raise NotFound("not_found", entity="procurement.asn", id=str(asn_id))
+    return told_asn(by, asn)
+
+
 def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
     """An announced shipment with its lines."""
     return {

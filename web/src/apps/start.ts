@@ -46,8 +46,8 @@ export async function start(root: Component, routes: RouteRecordRaw[], base: str
     if (!session.me) return to.meta.open ? true : { path: "/login", query: to.fullPath === "/" ? {} : { to: to.fullPath } };
     if (to.path === "/login") return "/";
     if (session.me.must_change_password && to.path !== "/password" && router.hasRoute("password")) return "/password";
-    void learnClock(); // forms say "today" and "now" by the plant's clock, so it is known before the first of them
-    await meta.load();
+    // Greetings and forms say "today" and "now" by the plant's clock, so it is known before the first page.
+    await Promise.all([meta.load(), learnClock()]);
     if (to.meta.right && !session.may(to.meta.right)) return { path: "/no-right", query: { right: to.meta.right } };
     return true;
   });

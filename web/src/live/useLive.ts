@@ -1,6 +1,6 @@
 /** Live news for components. `useLive` listens while the component stands; `useStale` says how old the line is. */
 
-import { computed, getCurrentScope, onScopeDispose, reactive, ref, toValue, watch, type ComputedRef, type MaybeRefOrGetter } from "vue";
+import { computed, getCurrentScope, onScopeDispose, reactive, toValue, watch, type ComputedRef, type MaybeRefOrGetter } from "vue";
 import type { News } from "./stream";
 import { freshness, TopicTable, type Freshness } from "./topics";
 import { openTransport, type Signal, type Transport } from "./transport";
@@ -116,12 +116,4 @@ export function useStale(): Stale {
     since: computed(() => (state.lastBeat === null ? null : new Date(state.lastBeat))),
     seconds: computed(() => (state.lastBeat === null ? 0 : Math.max(0, Math.round((state.now - state.lastBeat) / 1000)))),
   };
-}
-
-/** The wall clock of the screen, once a second (display only; business time is the server's). */
-export function useNow(): ComputedRef<Date> {
-  const now = ref(Date.now());
-  const timer = setInterval(() => (now.value = Date.now()), 1000);
-  onScopeDispose(() => clearInterval(timer));
-  return computed(() => new Date(now.value));
 }

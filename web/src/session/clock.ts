@@ -54,8 +54,8 @@ export function learnClock(): Promise<void> {
 export function usePlantNow(): ComputedRef<Date> {
   const now = ref(plantMs());
   const tick = () => {
-    void learnClock();
     now.value = plantMs();
+    void learnClock().then(() => (now.value = plantMs()));
   };
   tick();
   const timer = setInterval(tick, 1000);

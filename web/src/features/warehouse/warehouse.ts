@@ -6,7 +6,7 @@ import { useSession } from "@/session/session";
 import type { Told, ToldItem } from "@/session/told";
 import type { WordKey } from "@/words";
 
-export interface Pick {
+export interface PickRow {
   id: string;
   number: string;
   item: Told;
@@ -58,7 +58,7 @@ export interface InspectionRow {
 }
 
 export interface Warehouse {
-  picks: Pick[];
+  picks: PickRow[];
   arrivals: Arrival[];
   shipments: ShipmentToPick[];
   inspections: InspectionRow[];
@@ -79,6 +79,14 @@ export function useWarehouse(): Loaded<Warehouse> {
     rows: (data) => [...data.picks, ...data.arrivals, ...data.shipments, ...data.inspections],
   });
 }
+
+/** One announced shipment, also one that is not expected for days: early goods are received like any other. */
+export function useArrival(id: () => string): Loaded<Arrival> {
+  return useLoaded<Arrival>(() => `/api/overviews/arrival/${id()}`, { topics: () => [`asn:${id()}`], rows: (data) => data.lines });
+}
+
+/** Whether goods of this notice can still be taken in. */
+export const receivable = (asn: Pick<Arrival, "status"> | null): boolean => asn?.status === "announced" || asn?.status === "arrived";
 
 /** What was counted of one announced line. */
 export interface Counted {
