@@ -20,7 +20,7 @@ router = Router(tags=["alerts"])
 def inbox(request: HttpRequest, show: str = "open", offset: int = 0, limit: int = 50) -> HttpResponse:
     """My notices with their alerts in my language, unread first, and the counts of the bell.
 
-    `show`: open (living, or not yet read), unread, mine (I am the owner), all. Everybody may read what is his own.
+    `show`: open (living), unread (and living), mine (I am the owner), all. Everybody may read what is his own.
     """
     by = _reader(request)
     if show not in queries.SHOWS:

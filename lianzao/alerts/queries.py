@@ -95,6 +95,7 @@ def people_of_last_resort(site_id: UUID | None) -> set[UUID]:
 SEVERITY_RANK = Case(
     When(alert__severity="critical", then=Value(0)), When(alert__severity="warning", then=Value(1)), default=Value(2)
 )
+LIVING_ALERT = Q(alert__status__in=LIVING)
 SHOWS = ("open", "unread", "mine", "all")
 COLUMNS = (
     "id", "alert_id", "read_at", "told_at", "alert__number", "alert__title", "alert__title_en", "alert__body",
@@ -111,18 +112,18 @@ def _told_to(by: Actor) -> QuerySet[Notice]:
 
 def _shown(rows: QuerySet[Notice], by: Actor, show: str) -> QuerySet[Notice]:
     if show == "unread":
-        return rows.filter(read_at=None)
+        return rows.filter(LIVING_ALERT, read_at=None)
     if show == "mine":
         return rows.filter(alert__owner_id=by.id, alert__status="taken")
     if show == "open":
-        return rows.filter(Q(alert__status__in=LIVING) | Q(read_at=None))
+        return rows.filter(LIVING_ALERT)
     return rows
 
 
 def inbox(by: Actor, language: str, show: str = "open", offset: int = 0, limit: int = 50) -> dict[str, Any]:
     """A person's notices with their alerts in his language: unread first, then what matters most and is due first.
 
-    `show`: open (living, or not yet read), unread, mine (taken by him), all. `counts` are of the whole inbox.
+    `show`: open (living), unread (and living: what is over rings for nobody), mine (taken by him), all. `counts` are of the whole inbox.
     """
     rows = _shown(_told_to(by), by, show)
     ordered = rows.annotate(rank=SEVERITY_RANK).order_by(
@@ -149,11 +150,11 @@ def inbox(by: Actor, language: str, show: str = "open", offset: int = 0, limit: 
 
 
 def counts(by: Actor) -> dict[str, int]:
-    """What the bell shows: unread notices; living alerts; those he owns; what is overdue or critical of them."""
-    living = Q(alert__status__in=LIVING)
+    """What the bell shows: living alerts he has not read; all living; those he owns; what is overdue or critical."""
+    living = LIVING_ALERT
     mine = Q(alert__owner_id=by.id, alert__status="taken")
     return _told_to(by).aggregate(
-        unread=Count("id", filter=Q(read_at=None)),
+        unread=Count("id", filter=living & Q(read_at=None)),
         open=Count("id", filter=living),
         mine=Count("id", filter=mine),
         overdue=Count("id", filter=living & Q(alert__due_at__lt=by.now)),

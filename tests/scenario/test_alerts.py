@@ -141,12 +141,13 @@ def test_the_same_matter_again_is_one_alert_unread_again(house: House) -> None:
     assert Notice.objects.filter(alert=alert, read_at=None).count() == 1
 
 
-def test_what_is_over_closes_its_alert_by_itself(house: House) -> None:
+def test_what_is_over_closes_its_alert_by_itself(house: House, inbox_of: Callable[..., Any]) -> None:
     lot = house.stock(house.steel, "50", house.store, "L1")
     assert lot is not None
     inventory.hold_lot(house.by, lot=lot, reason="rust")
     house.settle()
     assert house.told("lot_held") == {"qi", "pia"}
+    assert inbox_of("qi")["counts"]["unread"] == 1
     lot.refresh_from_db()
     inventory.release_lot(house.by, lot=lot)
     house.settle()
@@ -157,6 +158,9 @@ def test_what_is_over_closes_its_alert_by_itself(house: House) -> None:
         None,
         None,
     )
+    over = inbox_of("qi", show="all")
+    assert (over["total"], over["counts"]["unread"], over["counts"]["open"]) == (1, 0, 0)
+    assert [inbox_of("qi", show=show)["total"] for show in ("open", "unread")] == [0, 0]
     assert house.news("AlertClosed")[-1]["person_ids"] == sorted(str(house.people[p].id) for p in ("qi", "pia"))
     lot.refresh_from_db()
     inventory.hold_lot(house.by, lot=lot, reason="rust again")
