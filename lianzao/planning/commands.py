@@ -17,6 +17,7 @@ from lianzao.foundation import entity, figures, link
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import UNSET, command
 from lianzao.foundation.outbox import publish
+from lianzao.parties import queries as parties
 from lianzao.planning import rules, snapshot
 from lianzao.planning.deciding import carry_out_message, carry_out_proposal, said
 from lianzao.planning.events import ProposalDecided, RemedyDecided, ReplanRequested
@@ -321,11 +322,11 @@ def try_promise(
         wanted_on,
         possible,
         [each | {"text": said(each, by.language)} for each in read_reasons(taken, plan).get(row, [])],
-        _hurt(taken, plan) if rush else [],
+        _hurt(by, taken, plan) if rush else [],
     )
 
 
-def _hurt(taken: snapshot.Snapshot, plan: Any) -> list[dict[str, Any]]:
+def _hurt(by: Actor, taken: snapshot.Snapshot, plan: Any) -> list[dict[str, Any]]:
     """The lines that would come later than the plan says now, and by how many days."""
     from lianzao.planning.models import Outlook
 
@@ -352,4 +353,9 @@ def _hurt(taken: snapshot.Snapshot, plan: Any) -> list[dict[str, Any]]:
                 "days": None if new_on is None or old_on is None else (new_on - old_on).days,
             }
         )
+    facts = parties.party_facts({each["customer_id"] for each in hurt if each["customer_id"] is not None})
+    for each in hurt:
+        known = facts.get(each["customer_id"])
+        english = by.language.startswith("en") and known is not None and known.name_en
+        each["customer"] = "" if known is None else known.name_en if english else known.name
     return hurt

@@ -171,7 +171,7 @@ def said(reason: dict[str, Any], language: str) -> str:
     facts["work_center"] = (reason.get("work_center_en") if english else None) or reason.get("work_center", "")
     minutes = int(reason.get("minutes", 0))
     days, hours = divmod(minutes // 60, 24)
-    unit = "days_hours" if days else "hours" if hours else "minutes"
+    unit = ("days_hours" if hours else "days") if days else "hours" if hours else "minutes"
     facts["duration"] = words.say(f"duration.{unit}", language, days=days, hours=hours, minutes=minutes)
     key = f"reason.{reason['reason']}"
     # Nothing is said of a duration that is none: the plan was laid around the cause.

@@ -122,7 +122,9 @@ def test_goods_come_from_the_supplier_through_the_door_past_quality(busy_plant: 
     asn = notice.get_attribute("data-asn") or ""
 
     phone = windows("phone").sign_in("warehouse", "/receive")
-    expect(phone.get_by_text("近三天没有到货")).to_be_visible()  # it comes early: not looked for, but found by its notice
+    expect(
+        phone.get_by_text("近三天没有到货")
+    ).to_be_visible()  # it comes early: not looked for, but found by its notice
     phone.keyboard.type(asn, delay=5)
     phone.keyboard.press("Enter")
     quality = windows("office").sign_in("quality", "/quality")

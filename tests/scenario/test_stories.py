@@ -370,7 +370,7 @@ def test_an_accepted_rush_order_takes_material_from_the_less_important(house: Ho
         house.by("sales"), site=house.site, item=house.item("PUMP"), quantity=D(100), wanted_on=day(6), rush=True
     ).hurt
     assert [each["number"] for each in hurt] == [f"{first.number}/1"]
-    assert hurt[0]["days"] > 0
+    assert hurt[0]["days"] > 0 and hurt[0]["customer"] == "远景动力"
     line = rush(house, "100", 1)
     assert Outlook.objects.get(demand_id=line).late_minutes == 0
     assert Outlook.objects.get(demand_id=house.line(first).id).late_minutes > 0
