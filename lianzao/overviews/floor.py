@@ -44,6 +44,7 @@ def station(by: Actor, work_center_id: UUID) -> dict[str, Any]:
             named(by, machine)
             | {
                 "state": "running" if state is None else state.state,
+                "state_id": None if state is None else state.id,
                 "since": None if state is None else state.began_at,
                 "reason": None if state is None or state.reason is None else named(by, state.reason),
                 "expected_until": None if state is None else state.expected_until,

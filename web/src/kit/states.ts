@@ -4,11 +4,11 @@ export type State = "planned" | "ready" | "running" | "setup" | "down" | "hold" 
 
 const meanings: Record<State, string> = {
   planned: "draft planned new proposed firmed created requested quoted pending waiting queued scheduled idle unread inactive none offline",
-  ready: "ready confirmed released approved accepted sent open ordered announced acknowledged available active dispatched allocated picked packed submitted standby enabled loaded assigned",
+  ready: "ready usable confirmed released approved accepted sent open ordered announced acknowledged available active dispatched allocated picked packed submitted standby enabled loaded assigned",
   running: "running started in_progress producing active_run partially_received partially_shipped partial in_transit shipping receiving counting inspecting ok normal passed online busy processing",
   setup: "setup paused changeover suspended interrupted waiting_material slow warning blocked_short expiring in_review under_review escalated amended delayed overdue",
   down: "down stopped failed error broken rejected breakdown refused parked critical scrapped disputed lost alarm out_of_control",
-  hold: "hold on_hold locked quarantine quarantined blocked nonconforming frozen restricted",
+  hold: "hold held on_hold locked quarantine quarantined blocked nonconforming frozen restricted",
   done: "done completed finished closed shipped delivered received posted released_lot paid settled resolved issued counted consumed invoiced verified implemented",
   cancelled: "cancelled canceled voided void withdrawn retired obsolete expired superseded declined reversed merged",
 };

@@ -39,6 +39,7 @@ export interface Job {
 
 export interface MachineRow extends Told {
   state: string;
+  state_id: string | null;
   since: string | null;
   reason: Told | null;
   expected_until: string | null;
