@@ -123,7 +123,8 @@ def _shown(rows: QuerySet[Notice], by: Actor, show: str) -> QuerySet[Notice]:
 def inbox(by: Actor, language: str, show: str = "open", offset: int = 0, limit: int = 50) -> dict[str, Any]:
     """A person's notices with their alerts in his language: unread first, then what matters most and is due first.
 
-    `show`: open (living), unread (and living: what is over rings for nobody), mine (taken by him), all. `counts` are of the whole inbox.
+    `show`: open (living), unread (and living: what is over rings for nobody), mine (taken by him), all.
+    `counts` are of the whole inbox.
     """
     rows = _shown(_told_to(by), by, show)
     ordered = rows.annotate(rank=SEVERITY_RANK).order_by(

@@ -156,7 +156,7 @@ def declare_commands(resource: Resource) -> None:
             f"change_{entity}",
             _changer(resource),
             [this, *change],
-            f"Change a {said(entity)}.",
+            f"Change {said(entity, article=True)}.",
             subject=resource.kind,
         )
         if issubclass(model, Master):
@@ -166,7 +166,7 @@ def declare_commands(resource: Resource) -> None:
                 f"retire_{entity}",
                 _retirer(entity),
                 [this, why],
-                f"Take a {said(entity)} out of use; its history stays.",
+                f"Take {said(entity, article=True)} out of use; its history stays.",
                 subject=resource.kind,
             )
     if issubclass(model, Approvable):
@@ -189,9 +189,10 @@ def declare_commands(resource: Resource) -> None:
         )
 
 
-def said(entity: str) -> str:
-    """sales_order → sales order."""
-    return entity.replace("_", " ")
+def said(entity: str, *, article: bool = False) -> str:
+    """sales_order → sales order; with its article: a sales order, an item."""
+    name = entity.replace("_", " ")
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name}" if article else name
 
 
 def declare(

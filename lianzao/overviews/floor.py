@@ -171,7 +171,7 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
 
 
 def arrival(by: Actor, asn_id: UUID) -> dict[str, Any]:
-    """One announced shipment, whenever it was said to come: goods that come early are scanned at the door like any other."""
+    """One announced shipment, whenever it was said to come: early goods are scanned at the door like any other."""
     asn = (
         scope.visible(by, Asn)
         .filter(id=asn_id)

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { FieldMeta } from "@/api/types";
 import { changed } from "@/features/records/changed";
+import { rebase } from "@/features/records/draft";
 import { columnIndex, csvRows, guessMapping, readHead } from "@/features/records/sheet";
 import { checkAll, incoming, outgoingAll, parseDate, parseTable, parseTime, plainNumber, startValues } from "@/kit/form/coerce";
 import { zonedInstant } from "@/kit/form/zone";
@@ -52,6 +53,13 @@ describe("what people type", () => {
     expect(zonedInstant("2026-03-28", "12:00")).toBe("2026-03-28T11:00:00.000Z");
     showZone(undefined);
   });
+});
+
+test("a draft is laid over the newest state: only what was typed wins, what others changed stays", () => {
+  const base = { code: "A", name: "油封", name_en: "Seal", unit: { id: "u1" }, note: undefined };
+  const typed = { ...base, name_en: "Shaft seal", note: "" };
+  const now = { ...base, name: "骨架油封", unit: { id: "u2" } };
+  expect(rebase(base, typed, now)).toEqual({ code: "A", name: "骨架油封", name_en: "Shaft seal", unit: { id: "u2" }, note: "" });
 });
 
 describe("forms", () => {

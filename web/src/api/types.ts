@@ -199,6 +199,12 @@ export function refLabel(value: RefValue | null | undefined): string {
   return key ? `${key} ${value.name}` : value.name;
 }
 
+/** A master's row as it is called in a language; references come from the server with the right name already. */
+export function rowLabel(row: Row, language: string): string {
+  const name = (language.startsWith("en") && row.name_en) || row.name;
+  return refLabel({ ...row, name } as unknown as RefValue);
+}
+
 export function isRef(value: unknown): value is RefValue {
   return typeof value === "object" && value !== null && typeof (value as RefValue).id === "string";
 }
