@@ -24,6 +24,9 @@ declare module "vue-router" {
   }
 }
 
+/** A part that is missing in the new screens too must not make a tab reload for ever. */
+const reloadPauseMs = 30_000;
+
 export async function start(root: Component, routes: RouteRecordRaw[], base: string): Promise<void> {
   const app = createApp(root);
   app.use(createPinia());
@@ -44,15 +47,29 @@ export async function start(root: Component, routes: RouteRecordRaw[], base: str
   router.beforeEach(async (to) => {
     if (!session.known) await session.recognise();
     if (!session.me) return to.meta.open ? true : { path: "/login", query: to.fullPath === "/" ? {} : { to: to.fullPath } };
+    // A partner's people have one place; our own screens would only refuse them.
+    if (session.me.partner && base !== "/portal") {
+      location.replace("/portal/");
+      return false;
+    }
     if (to.path === "/login") return "/";
     if (session.me.must_change_password && to.path !== "/password" && router.hasRoute("password")) return "/password";
     // Greetings and forms say "today" and "now" by the plant's clock, so it is known before the first page.
     await Promise.all([meta.load(), learnClock()]);
-    if (to.meta.right && !session.may(to.meta.right)) return { path: "/no-right", query: { right: to.meta.right } };
+    if (to.meta.right && !session.may(to.meta.right)) return { path: "/no-right", query: { right: to.meta.right, page: to.meta.title } };
     return true;
   });
   router.afterEach((to) => {
     document.title = to.meta.title ? `${say(to.meta.title)} · ${say("app.name")}` : say("app.name");
+  });
+
+  // After an upgrade this tab asks for parts of the old screens: take the new ones. Input of forms is kept as a draft.
+  addEventListener("vite:preloadError", (event) => {
+    const key = "lianzao.reloadedAt";
+    if (Date.now() - Number(sessionStorage.getItem(key)) < reloadPauseMs) return;
+    sessionStorage.setItem(key, String(Date.now()));
+    event.preventDefault();
+    location.reload();
   });
 
   await usePreferences();
