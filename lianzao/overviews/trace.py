@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 from uuid import UUID
 
+from lianzao.access import queries as access
 from lianzao.foundation import lists, scope
 from lianzao.foundation.actor import Actor
 from lianzao.inventory import queries as inventory
@@ -31,6 +32,8 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
         row["cause_number"] = labels.get((edge.cause_kind or "", edge.cause_id or lot.id), {}).get("number")
         edges.append(row)
     orders = [id for kind, id in found.causes if kind == "production.work_order"]
+    reports = production.reports_of(orders) if orders else []
+    people = access.names_of({each.person_id for each in reports if each.person_id is not None}, by.language)
     inspections = (
         scope.visible(by, Inspection)
         .filter(lot_id__in=found.lot_ids)
@@ -47,7 +50,10 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
         "came_from": [told_end(end, labels) for end in found.came_from],
         "reached": [told_end(end, labels) for end in found.reached],
         "remains": [dataclasses.asdict(each) for each in found.remains],
-        "operations": [dataclasses.asdict(each) for each in production.reports_of(orders)] if orders else [],
+        "operations": [
+            dataclasses.asdict(each) | {"person": people.get(each.person_id, each.person) if each.person_id else None}
+            for each in reports
+        ],
         "inspections": [
             {
                 "id": each.id,
