@@ -1231,7 +1231,7 @@ export interface paths {
          * Inbox
          * @description My notices with their alerts in my language, unread first, and the counts of the bell.
          *
-         *     `show`: open (living, or not yet read), unread, mine (I am the owner), all. Everybody may read what is his own.
+         *     `show`: open (living), unread (and living), mine (I am the owner), all. Everybody may read what is his own.
          */
         get: operations["alerts_inbox"];
         put?: never;
@@ -1518,7 +1518,7 @@ export interface paths {
         put?: never;
         /**
          * catalog.change_item
-         * @description Change a item.
+         * @description Change an item.
          */
         post: operations["catalog_change_item"];
         delete?: never;
@@ -1538,7 +1538,7 @@ export interface paths {
         put?: never;
         /**
          * catalog.change_item_group
-         * @description Change a item group.
+         * @description Change an item group.
          */
         post: operations["catalog_change_item_group"];
         delete?: never;
@@ -1558,7 +1558,7 @@ export interface paths {
         put?: never;
         /**
          * catalog.change_item_site
-         * @description Change a item site.
+         * @description Change an item site.
          */
         post: operations["catalog_change_item_site"];
         delete?: never;
@@ -1871,7 +1871,7 @@ export interface paths {
         put?: never;
         /**
          * catalog.retire_item
-         * @description Take a item out of use; its history stays.
+         * @description Take an item out of use; its history stays.
          */
         post: operations["catalog_retire_item"];
         delete?: never;
@@ -1891,7 +1891,7 @@ export interface paths {
         put?: never;
         /**
          * catalog.retire_item_group
-         * @description Take a item group out of use; its history stays.
+         * @description Take an item group out of use; its history stays.
          */
         post: operations["catalog_retire_item_group"];
         delete?: never;
@@ -5066,6 +5066,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overviews/arrival/{asn_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Arrival
+         * @description One announced shipment, to be received.
+         */
+        get: operations["arrival"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overviews/buy": {
         parameters: {
             query?: never;
@@ -6262,7 +6282,7 @@ export interface paths {
         put?: never;
         /**
          * plant.change_area
-         * @description Change a area.
+         * @description Change an area.
          */
         post: operations["plant_change_area"];
         delete?: never;
@@ -6724,7 +6744,7 @@ export interface paths {
         put?: never;
         /**
          * plant.retire_area
-         * @description Take a area out of use; its history stays.
+         * @description Take an area out of use; its history stays.
          */
         post: operations["plant_retire_area"];
         delete?: never;
@@ -8922,7 +8942,7 @@ export interface paths {
         put?: never;
         /**
          * quality.change_inspection_plan
-         * @description Change a inspection plan.
+         * @description Change an inspection plan.
          */
         post: operations["quality_change_inspection_plan"];
         delete?: never;
@@ -9272,7 +9292,7 @@ export interface paths {
         put?: never;
         /**
          * quality.retire_inspection_plan
-         * @description Take a inspection plan out of use; its history stays.
+         * @description Take an inspection plan out of use; its history stays.
          */
         post: operations["quality_retire_inspection_plan"];
         delete?: never;
@@ -23450,6 +23470,26 @@ export interface operations {
             query?: never;
             header?: never;
             path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    arrival: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asn_id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
