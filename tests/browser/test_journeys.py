@@ -139,7 +139,7 @@ def test_goods_come_from_the_supplier_through_the_door_past_quality(busy_plant: 
     for index in range(3):
         cells.nth(index).fill("12.05")
     expect(quality.locator(".cell.pass")).to_have_count(3)
-    quality.get_by_role("button", name="保存读数(3)").click()
+    quality.get_by_role("button", name="保存读数（3）").click()
     quality.get_by_role("button", name="判定合格").click()
     expect(quality.get_by_text("没有待检的")).to_be_visible()
     lot = Lot.objects.get(supplier_lot="MILL-7781")

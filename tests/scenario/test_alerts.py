@@ -115,7 +115,7 @@ def test_a_delay_reaches_the_buyer_in_his_language_with_its_cause(house: House, 
     body = inbox_of("bo")
     row = next(each for each in body["rows"] if each["event"] == "procurement.ArrivalDelayed")
     assert row["title"] == "MILL 的 STEEL 晚 11 天到"
-    assert "原定 2026-03-09,现为 2026-03-20。原因:Storm" in row["body"]
+    assert "原定 2026-03-09，现为 2026-03-20。原因：Storm" in row["body"]
     assert row["subject"]["kind"] == "procurement.purchase_order" and row["subject"]["label"].startswith("PO-")
     assert (row["severity"], row["status"], row["owner"], row["overdue"]) == ("warning", "open", None, False)
     assert row["event_title"] and row["read_at"] is None
