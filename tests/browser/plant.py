@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from lianzao.access import commands as access
 from lianzao.access.models import Person, Role, Station
+from lianzao.flows.order_to_delivery import ship_order
 from lianzao.foundation import clock
+from lianzao.logistics.models import Shipment
 from lianzao.production import commands as production
 from lianzao.production.models import WorkOrder
 from tests.world import NOW, House, day
@@ -102,6 +104,14 @@ class Plant(House):
         self.order("ZETA", "20", day(28))
         self.accept_all()
         self.buy_all(confirm=False)
+        self._ready_to_leave()
+
+    def _ready_to_leave(self) -> None:
+        """Five pumps lie in the store, and are to leave for their customer."""
+        self.opening("PUMP", "5", lot="PUMP-L1")
+        self.leaving = self.order("ACME", "5", day(3))
+        self.shipment: Shipment = ship_order(self.by("logistics"), order=self.leaving)
+        self.settle()
 
     def open_the_doors(self) -> None:
         """From now on the clock is the shared one, and runs."""

@@ -8,7 +8,9 @@ from urllib.parse import urljoin
 
 from playwright.sync_api import Page, expect
 
+from lianzao.equipment.models import MachineState
 from lianzao.inventory.models import Lot
+from lianzao.logistics.models import Shipment
 from lianzao.production.models import OperationReport, WorkOrder
 from lianzao.sales.models import PromiseChange
 from tests.browser.conftest import Open
@@ -103,6 +105,14 @@ def test_good_and_scrap_are_one_report_however_often_it_is_hit(plant: Plant, win
     made.refresh_from_db()
     assert made.reversed_at is not None
 
+    page.locator("button.state").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="稍后补原因").click()
+    dialog.locator("[data-lasting]").get_by_role("button", name="8 小时").click()
+    expect(dialog.get_by_text("预计 03-02 16:")).to_be_visible()  # by the plant's clock
+    stop = MachineState.objects.get(state="stopped", ended_at=None)
+    assert stop.expected_until is not None and round((stop.expected_until - stop.began_at).total_seconds() / 3600) == 8
+
 
 def test_goods_come_from_the_supplier_through_the_door_past_quality(busy_plant: Plant, windows: Open) -> None:
     """The supplier confirms and announces, the warehouse receives with the phone, quality measures and accepts."""
@@ -145,6 +155,21 @@ def test_goods_come_from_the_supplier_through_the_door_past_quality(busy_plant: 
     lot = Lot.objects.get(supplier_lot="MILL-7781")
     assert lot.status == "usable" and busy_plant.stock("STEEL") > 0
 
+    phone.goto(urljoin(phone.url, "/phone/ship"))
+    phone.get_by_text(busy_plant.shipment.number).click()
+    phone.locator("[data-step=pick_shipment]").click()
+    phone.locator("[data-step=pack]").click()
+    phone.locator("[data-step=dispatch_shipment]").click()
+    phone.get_by_role("dialog").get_by_role("button", name="发运").click()
+    phone.locator("[data-step=record_proof]").click()
+    proof = phone.get_by_role("dialog")
+    proof.get_by_role("button", name="签收").click()
+    expect(proof.get_by_text("必填")).to_be_visible()
+    proof.locator("[data-field=receiver] input").fill("冯磊")
+    proof.get_by_role("button", name="签收").dblclick()
+    expect(proof).to_have_count(0)
+    assert Shipment.objects.get(pk=busy_plant.shipment.pk).status == "delivered"
+
 
 def test_an_administrator_lists_creates_imports_and_speaks_english(plant: Plant, windows: Open, tmp_path) -> None:
     """The generic screens: a list, a new record, a file tried and imported, and the language changed on the way."""
@@ -165,6 +190,20 @@ def test_an_administrator_lists_creates_imports_and_speaks_english(plant: Plant,
     due = page.locator("[data-field=due_at]")
     due.get_by_role("button", name="现在").click()
     expect(due.locator("input").first).to_have_value("2026-03-02")  # the plant's day, not this machine's
+
+    change = urljoin(page.url, f"/doc/catalog/item/{plant.item('STEEL').id}/edit")
+    other = windows("office").sign_in("admin")
+    for each, field, text in ((page, "name", "钢板 12"), (other, "name_en", "Steel plate 12")):
+        each.goto(change)
+        each.locator(f"[data-field={field}] input").fill(text)
+    for each in (page, other):
+        each.get_by_role("button", name="修改物料").click()
+    other.locator("[data-renew]").click()  # what I typed stays, what the other one changed too
+    expect(other.locator("[data-field=name] input")).to_have_value("钢板 12")
+    other.get_by_role("button", name="修改物料").click()
+    expect(other).to_have_url(re.compile(r"/doc/catalog/item/[^/]+$"))
+    steel = plant.item("STEEL")
+    assert (steel.name, steel.name_en) == ("钢板 12", "Steel plate 12")
 
     file = tmp_path / "items.csv"
     file.write_text("code,name,base_unit\nRING,挡圈,pcs\n,没有编码,pcs\n", encoding="utf-8")
