@@ -3145,6 +3145,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/foundation/delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.delivery list */
+        get: operations["foundation_list_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/delivery/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.delivery export */
+        get: operations["foundation_export_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/delivery/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.delivery get */
+        get: operations["foundation_get_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/drop_deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.drop_deliveries
+         * @description Give parked deliveries up, for a reason that stays in the audit; those not parked are left alone.
+         */
+        post: operations["foundation_drop_deliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/drop_delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.drop_delivery
+         * @description Give a parked delivery up: what it should have caused will not happen by itself.
+         *
+         *     The reason stays in the audit, the delivery as dropped. Raises Conflict("wrong_status") when it is not parked.
+         */
+        post: operations["foundation_drop_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/event_row": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.event_row list */
+        get: operations["foundation_list_event_row"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/event_row/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.event_row export */
+        get: operations["foundation_export_event_row"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/event_row/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.event_row get */
+        get: operations["foundation_get_event_row"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/foundation/history/{kind}/{id}": {
         parameters: {
             query?: never;
@@ -3215,9 +3359,31 @@ export interface paths {
         put?: never;
         /**
          * foundation.retry_deliveries
-         * @description Put parked deliveries back into the queue, after their cause was mended.
+         * @description Put parked deliveries back into the queue, after their cause was mended; those not parked are left alone.
          */
         post: operations["foundation_retry_deliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/retry_delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.retry_delivery
+         * @description Put a parked delivery back into the queue, after its cause was mended.
+         *
+         *     It has all its tries again. Raises Conflict("wrong_status") when it is not parked.
+         */
+        post: operations["foundation_retry_delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -11375,6 +11541,23 @@ export interface components {
             /** Pattern */
             pattern: string;
         };
+        /** FoundationDropDeliveries */
+        FoundationDropDeliveries: {
+            /** Deliveries */
+            deliveries: string[];
+            /** Reason */
+            reason: string;
+        };
+        /** FoundationDropDelivery */
+        FoundationDropDelivery: {
+            /**
+             * Delivery Id
+             * Format: uuid
+             */
+            delivery_id: string;
+            /** Reason */
+            reason: string;
+        };
         /** FoundationImportFile */
         FoundationImportFile: {
             /**
@@ -11403,6 +11586,14 @@ export interface components {
         FoundationRetryDeliveries: {
             /** Deliveries */
             deliveries: string[];
+        };
+        /** FoundationRetryDelivery */
+        FoundationRetryDelivery: {
+            /**
+             * Delivery Id
+             * Format: uuid
+             */
+            delivery_id: string;
         };
         /** IntegrationAllowNetworks */
         IntegrationAllowNetworks: {
@@ -20088,6 +20279,240 @@ export interface operations {
             };
         };
     };
+    foundation_list_delivery: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                subscriber?: string;
+                event?: string;
+                made_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_export_delivery: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                subscriber?: string;
+                event?: string;
+                made_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_get_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_drop_deliveries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationDropDeliveries"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    foundation_drop_delivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationDropDelivery"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    foundation_list_event_row: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                name?: string;
+                at?: string;
+                site_id?: string;
+                order_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_export_event_row: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                name?: string;
+                at?: string;
+                site_id?: string;
+                order_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_get_event_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     history: {
         parameters: {
             query?: never;
@@ -20183,6 +20608,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["FoundationRetryDeliveries"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    foundation_retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationRetryDelivery"];
             };
         };
         responses: {
