@@ -32,6 +32,14 @@ def test_a_planner_logs_in_and_is_told_who_he_is(door: Door) -> None:
     assert browser.answer.json()["home"] == "planner"
 
 
+def test_a_person_is_called_by_the_name_in_the_language_of_the_screen(door: Door) -> None:
+    door.person("zhang", "planner", door.suzhou, name_en="Zhang Wei", language="zh-CN")
+    browser = door.log_in("zhang")
+    spoken = [browser.get("access/me", HTTP_ACCEPT_LANGUAGE=each).json() for each in ("zh-CN", "en")]
+    assert [me["person"]["name"] for me in spoken] == ["zhang", "Zhang Wei"]
+    assert [me["person"]["language"] for me in spoken] == ["zh-CN", "zh-CN"]  # what he chose stays his choice
+
+
 def test_the_cookie_is_out_of_reach_of_scripts_and_only_its_digest_is_kept(door: Door) -> None:
     browser = door.log_in("root")
     cookie = browser.client.cookies["lianzao_session"]
