@@ -330,7 +330,7 @@ def run_deliveries(given: argparse.Namespace, config: Config) -> int:
     """News that could not be carried out."""
     if given.action in ("retry", "drop") and not (given.id or given.subscriber or given.all):
         raise Usage("say which: ids, --subscriber NAME, or --all")
-    with opening.house(config, whisper):
+    with opening.house(config):
         from project import deliveries
 
         if given.action == "list":
