@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numba as nb
 
-KERNEL_FILES = ("arithmetic", "compiling", "netting", "placing", "scheduling", "state", "tracing")
+KERNEL_FILES = ("arithmetic", "compiling", "netting", "placing", "restocking", "scheduling", "state", "tracing")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -1,4 +1,5 @@
-"""Netting one item: what exists first, by importance; then new orders, in time; then the safety stock.
+"""Netting one item: what exists first, by importance; then new orders, in time. The safety stock comes when all items
+are done (see `restocking`).
 
 Existing supply is promised by importance against the cumulative supply (available to promise), so an important late
 need never takes what only an unimportant early one could use, unless there is not enough for both. The pegs are
@@ -66,7 +67,6 @@ def add_order(w: Work, item: int, quantity: int, need: int) -> int:
     w.count[0] = order + 1
     w.order_item[order], w.order_quantity[order], w.order_need[order] = item, quantity, need
     w.order_finish[order], w.order_rank[order] = need, NEVER_S
-    w.order_reserve[order] = 0
     w.order_op[order], w.order_ops[order] = 0, 0
     w.order_requirement[order], w.order_requirements[order] = 0, 0
     w.order_profile[order], w.order_profiles[order] = -1, 0
@@ -190,7 +190,7 @@ def existing_supplies(g: Given, w: Work, item: int) -> tuple[Column, Column]:
 
 
 @allocating
-def net_item(g: Given, w: Work, item: int, safety: int) -> int:
+def net_item(g: Given, w: Work, item: int) -> int:
     """Net all needs of an item against what exists, plan new orders for the rest; returns the first new order."""
     rows = sorted_requirements(w, item)
     supplies, instants = existing_supplies(g, w, item)
@@ -201,10 +201,10 @@ def net_item(g: Given, w: Work, item: int, safety: int) -> int:
     for j in range(k):
         total += g.supply_quantity[int(supplies[j])]
         free[j] = total
-    # Promise existing supply: cover_* = quantity taken from supplies up to position, at an instant.
+    # Promise existing supply: cover_* = quantity taken from supplies up to position.
     # A promise either completes a need or exhausts a position, so there are at most n + k.
     cover_req, cover_quantity = np.empty(n + k, np.int64), np.empty(n + k, np.int64)
-    cover_position, cover_at = np.empty(n + k, np.int64), np.empty(n + k, np.int64)
+    cover_position = np.empty(n + k, np.int64)
     covers, opens = 0, 0
     open_req, open_quantity = np.empty(n, np.int64), np.empty(n, np.int64)
     fresh = soonest(g, item)
@@ -223,7 +223,7 @@ def net_item(g: Given, w: Work, item: int, safety: int) -> int:
             if take > 0:
                 free[j:] -= take
                 cover_req[covers], cover_quantity[covers] = req, take
-                cover_position[covers], cover_at[covers] = j, max(need, int(instants[j]))
+                cover_position[covers] = j
                 covers += 1
                 left -= take
         if left > 0:
@@ -233,21 +233,8 @@ def net_item(g: Given, w: Work, item: int, safety: int) -> int:
     if g.kind[item] == 0:
         for i in range(opens):
             w.req_unfilled[open_req[i]] = open_quantity[i]
-        dip = g.numbers[0]
     else:
-        dip = plan_new(
-            g,
-            w,
-            item,
-            safety,
-            total,
-            cover_at[:covers],
-            cover_quantity[:covers],
-            open_req[:opens],
-            open_quantity[:opens],
-        )
-    if safety > 0:
-        peg_safety(g, w, item, safety, dip, supplies, first_new)
+        plan_new(g, w, item, open_req[:opens], open_quantity[:opens])
     return first_new
 
 
@@ -272,143 +259,56 @@ def peg_existing(g: Given, w: Work, supplies: Cells, req: Cells, quantity: Cells
 
 
 @allocating
-def plan_new(
-    g: Given,
-    w: Work,
-    item: int,
-    safety: int,
-    existing: int,
-    cover_at: Cells,
-    cover_quantity: Cells,
-    open_req: Cells,
-    open_quantity: Cells,
-) -> int:
-    """Walk through time and order what is missing, safety stock included; peg the new orders to the open needs.
-
-    Returns the instant at which the stock first falls below the safety stock (now when it never does).
-    """
-    now = g.numbers[0]
-    covers, opens = cover_at.shape[0], open_req.shape[0]
-    used = covers if safety > 0 else 0  # without safety stock, what is covered plays no part
-    number = 1 + used + opens
-    instant, kind, source = np.empty(number, np.int64), np.empty(number, np.int64), np.empty(number, np.int64)
-    instant[0], kind[0], source[0] = now, 0, 0
-    for i in range(used):
-        instant[1 + i], kind[1 + i], source[1 + i] = cover_at[i], 1, i
-    for i in range(opens):
-        instant[1 + used + i], kind[1 + used + i], source[1 + used + i] = w.req_need[open_req[i]], 2, i
-    if safety == 0:
-        instant[0] = -NEVER_S
-    events = np.argsort(instant, kind="mergesort")
-    dip, dipped = now, False
-    kept, surplus, safe = existing, 0, 0  # unpromised existing, unpegged new, and new put by for the safety stock
+def plan_new(g: Given, w: Work, item: int, open_req: Column, open_quantity: Column) -> None:
+    """Walk through time and order what is missing; peg the new orders to the open needs."""
+    if open_req.shape[0] == 0:
+        return
+    by_time = np.argsort(w.req_need[open_req], kind="mergesort")
+    req, want = open_req[by_time], open_quantity[by_time]
+    instant = w.req_need[req]
+    surplus = 0  # of new orders, unpegged
     giver, given = w.count[0], 0  # the new order that gives next, and what it has given
-    for e in range(number):
-        event = int(events[e])
-        wanted = 0
-        if kind[event] == 1:
-            kept -= cover_quantity[int(source[event])]
-        elif kind[event] == 2:
-            wanted = open_quantity[int(source[event])]
-        low = safety - kept - safe if safety > 0 else -NEVER_S
-        if wanted > surplus or low + wanted - surplus > 0:
-            if not dipped and low + wanted - surplus > 0:
-                dip, dipped = int(instant[event]), True
-            quantity = look_ahead(
-                g,
-                w,
-                item,
-                safety,
-                e,
-                events,
-                instant,
-                kind,
-                source,
-                cover_quantity,
-                open_quantity,
-                kept + safe,
-                surplus - wanted,
-            )
+    for e in range(req.shape[0]):
+        wanted = want[e]
+        if wanted > surplus:
+            quantity = look_ahead(g, item, e, instant, want, want[:0], -NEVER_S, wanted - surplus)
             before = w.count[0]
-            make_orders(g, w, item, quantity, int(instant[event]))
+            make_orders(g, w, item, quantity, instant[e])
             if w.count[5] > 0:
-                return dip
+                return
             for order in range(before, w.count[0]):
                 surplus += w.order_quantity[order]
-            for order in range(w.count[0] - 1, before - 1, -1):  # the safety stock's part comes last
-                put_by = min(low, surplus - wanted, w.order_quantity[order])
-                if put_by > 0:
-                    w.order_reserve[order] = put_by
-                    safe += put_by
-                    low -= put_by
-                    surplus -= put_by
         surplus -= wanted
         while wanted > 0:
-            take = min(wanted, w.order_quantity[giver] - w.order_reserve[giver] - given)
+            take = min(wanted, w.order_quantity[giver] - given)
             if take > 0:
-                add_peg(w, g.numbers[2] + giver, open_req[int(source[event])], take)
+                add_peg(w, g.numbers[2] + giver, req[e], take)
                 wanted -= take
                 given += take
             else:
                 giver, given = giver + 1, 0
-    return dip
 
 
 @kernel
-def look_ahead(
-    g: Given,
-    w: Work,
-    item: int,
-    safety: int,
-    e: int,
-    events: Cells,
-    instant: Cells,
-    kind: Cells,
-    source: Cells,
-    cover_quantity: Cells,
-    open_quantity: Cells,
-    kept: int,
-    surplus: int,
-) -> int:
+def look_ahead(g: Given, item: int, e: int, instant: Cells, want: Cells, fall: Cells, below: int, lack: int) -> int:
     """What an order at event e should bring: the highest lack within the time it covers anyway.
 
     A purchase that cannot come before its lead time covers all that is wanted until then; `cover_s` adds a period.
+    `lack` is what event e finds missing, `below` by how much the stock is below the safety stock there, `fall` by how
+    much it falls at each event (empty: no safety stock).
     """
-    until = instant[events[e]]
+    until = instant[e]
+    peak = max(lack, below + lack)
     if g.kind[item] == BUY:
         until = max(until, soonest(g, item))
     elif g.cover_s[item] == 0:
-        return max(-surplus, safety - kept - surplus if safety > 0 else 0)  # lot for lot: one order per need
-    until = max(until, instant[events[e]] + g.cover_s[item])
-    peak = max(-surplus, safety - kept - surplus if safety > 0 else 0)
-    for later in range(e + 1, events.shape[0]):
-        event = events[later]
-        if instant[event] > until:
+        return peak  # lot for lot: one order per need
+    until = max(until, instant[e] + g.cover_s[item])
+    for later in range(e + 1, instant.shape[0]):
+        if instant[later] > until:
             break
-        if kind[event] == 1:
-            kept -= cover_quantity[source[event]]
-        elif kind[event] == 2:
-            surplus -= open_quantity[source[event]]
-        peak = max(peak, -surplus, safety - kept - surplus if safety > 0 else 0)
+        lack += want[later]
+        if fall.shape[0] > 0:
+            below += fall[later]
+        peak = max(peak, lack, below + lack)
     return peak
-
-
-@kernel
-def peg_safety(g: Given, w: Work, item: int, safety: int, dip: int, supplies: Cells, first_new: int) -> None:
-    """Give what nobody else took to the safety stock, earliest first; the rest of it is unfilled."""
-    stocks = g.numbers[2]
-    req = add_requirement(w, item, safety, dip, g.numbers[5], SAFETY, item)
-    if req < 0:
-        return
-    left = safety
-    for supply in supplies:
-        take = min(left, g.supply_quantity[supply] - w.supply_pegged[supply])
-        if take > 0:
-            add_peg(w, supply, req, take)
-            left -= take
-    for order in range(first_new, w.count[0]):
-        take = min(left, w.order_quantity[order] - w.supply_pegged[stocks + order])
-        if take > 0:
-            add_peg(w, stocks + order, req, take)
-            left -= take
-    w.req_unfilled[req] = left

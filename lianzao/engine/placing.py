@@ -113,6 +113,23 @@ def release_booking(g: Given, w: Work, place: int) -> None:
 
 
 @kernel
+def booking_before(w: Work, row: int, worked: int) -> int:
+    """The last booking of a machine before so many worked seconds (-1 = none), sought from the nearer end."""
+    node = w.tail[row]
+    if node < 0 or w.place_worked[node] < worked:
+        return node
+    first = w.head[row]
+    if worked - w.place_worked[first] > w.place_worked[node] - worked:
+        while node >= 0 and w.place_worked[node] >= worked:
+            node = w.place_previous[node]
+        return node
+    node = first
+    while w.place_worked[node] < worked:  # ends: the tail does not start before
+        node = w.place_next[node]
+    return w.place_previous[node]
+
+
+@kernel
 def place_latest(g: Given, w: Work, place: int, floor: int, limit: int) -> bool:
     """Put a placement as late as possible, ending at or before limit, starting at or after floor. False: no room."""
     centre, work = w.place_centre[place], w.place_work[place]
@@ -129,7 +146,10 @@ def place_latest(g: Given, w: Work, place: int, floor: int, limit: int) -> bool:
     best, best_machine, best_after = -1, -1, -1
     for machine in range(g.machines[centre]):
         row = g.machine_first[centre] + machine
-        high, node = limit_worked, w.tail[row]
+        high = limit_worked
+        if high - work < floor_worked or high <= best:
+            continue
+        node = booking_before(w, row, limit_worked)
         while high - work >= floor_worked and high > best:
             low = floor_worked if node < 0 else max(floor_worked, w.place_worked[node] + w.place_work[node])
             if high - low >= work:
@@ -173,8 +193,13 @@ def place_earliest(g: Given, w: Work, place: int, ready: int, only_machine: int)
         if only_machine >= 0 and machine != only_machine:
             continue
         row = g.machine_first[centre] + machine
-        after, node = -1, w.head[row]
         low = ready_worked
+        if low + work > all_worked or low >= best:
+            continue
+        node = booking_before(w, row, ready_worked)
+        after = -1 if node < 0 else w.place_previous[node]
+        if node < 0:
+            node = w.head[row]
         while low + work <= all_worked and low < best:
             high = all_worked if node < 0 else w.place_worked[node]
             if high - low >= work:

@@ -382,6 +382,8 @@ def working_memory(g: Given, orders: int, requirements: int, pegs: int, placemen
     sizes = {
         "count": 12,
         "item_req": g.kind.shape[0],
+        "item_new": g.kind.shape[0],
+        "item_new_end": g.kind.shape[0],
         "head": machines,
         "tail": machines,
         "supply_pegged": stocks + orders,

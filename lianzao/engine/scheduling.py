@@ -13,6 +13,7 @@ from lianzao.engine.arithmetic import NEVER_S, down_to, times_ratio, up_to
 from lianzao.engine.compiling import allocating, kernel
 from lianzao.engine.netting import BUY, DEMAND, ORDER, add_requirement, net_item, run_seconds, soonest
 from lianzao.engine.placing import first_fit, order_earliest, order_latest
+from lianzao.engine.restocking import restock_item
 from lianzao.engine.state import Given, Work
 from lianzao.engine.tables import Cells
 
@@ -39,13 +40,24 @@ def run_pass(
     for s in range(slice_item.shape[0]):
         add_requirement(w, slice_item[s], slice_quantity[s], slice_need[s], slice_rank[s], DEMAND, s)
     for item in g.item_order:
-        if w.item_req[item] < 0 and safety[item] == 0 and g.supply_first[item] == g.supply_first[item + 1]:
+        if w.item_req[item] < 0 and g.supply_first[item] == g.supply_first[item + 1]:
             continue
-        first_new = net_item(g, w, item, safety[item])
+        first_new = net_item(g, w, item)
+        w.item_new[item], w.item_new_end[item] = first_new, w.count[0]
         if w.count[5] > 0:
             return
         rank_receipts(g, w, item)
-        tentative(g, w, first_new)
+        tentative(g, w, first_new, g.numbers[5])
+        if w.count[5] > 0 or w.count[6] > 0:
+            return
+    w.count[10] = w.count[1]
+    for item in g.item_order:
+        if safety[item] == 0 and w.item_req[item] < w.count[10]:
+            continue
+        first_new = restock_item(g, w, item, safety[item])
+        if w.count[5] > 0:
+            return
+        tentative(g, w, first_new, g.numbers[5] + 1)
         if w.count[5] > 0 or w.count[6] > 0:
             return
     if g.numbers[1] == 1:
@@ -60,6 +72,8 @@ def clear(g: Given, w: Work) -> None:
     w.count[:] = 0
     w.count[9] = g.numbers[2]
     w.item_req[:] = -1
+    w.item_new[:] = 0
+    w.item_new_end[:] = 0
     w.supply_pegged[:] = 0
     w.head[:] = -1
     w.tail[:] = -1
@@ -132,8 +146,9 @@ def rank_receipts(g: Given, w: Work, item: int) -> None:
 
 
 @allocating
-def tentative(g: Given, w: Work, first_new: int) -> None:
-    """Give the new orders of an item a place, the most important first, and hand their component needs on."""
+def tentative(g: Given, w: Work, first_new: int, last_rank: int) -> None:
+    """Give the new orders of an item a place, the most important first, and hand their component needs on. Orders that
+    nobody needs get the last rank."""
     last = w.count[0]
     if first_new == last:
         return
@@ -142,7 +157,7 @@ def tentative(g: Given, w: Work, first_new: int) -> None:
     for at in range(last - first_new):
         order = first_new + int(places[at])
         if w.order_rank[order] == NEVER_S:
-            w.order_rank[order] = g.numbers[5]
+            w.order_rank[order] = last_rank
         if g.kind[item] == BUY:
             w.order_finish[order] = max(w.order_need[order], soonest(g, item))
             continue

@@ -73,14 +73,13 @@ class Work(NamedTuple):
     """One pass: orders, requirements, pegs, placements."""
 
     count: Cells  # pyright: ignore[reportIncompatibleMethodOverride]  # no tuple's count
-    # [orders, needs, pegs, placements, reasons, full, error, its item, profiles, stocks]
+    # [orders, needs, pegs, placements, reasons, full, error, its item, profiles, stocks, first need of safety stocks]
     # orders
     order_item: Cells
     order_quantity: Cells
     order_need: Cells
     order_finish: Cells
     order_rank: Cells
-    order_reserve: Cells  # part put by for the safety stock: never pegged to a demand
     order_op: Cells  # first row in placements
     order_ops: Cells
     order_requirement: Cells
@@ -101,6 +100,8 @@ class Work(NamedTuple):
     req_peg: Cells  # first peg
     req_last_peg: Cells
     item_req: Cells  # first requirement of an item
+    item_new: Cells  # its first new order that serves demands or open work orders ...
+    item_new_end: Cells  # ... and one past the last
     # pegs
     peg_supply: Cells
     peg_req: Cells

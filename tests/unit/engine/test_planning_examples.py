@@ -338,3 +338,50 @@ def test_f4_every_slice_is_pegged_to_its_own_source() -> None:
         for proposal in (row["supply"] for row in plan.deliveries.rows())
     ]
     assert found == [{(SupplyKind.STOCK, 0): 10}, {(SupplyKind.RECEIPT, 0): 100}, {(SupplyKind.RECEIPT, 1): 90}]
+
+
+def customer_and_shelf(tubes: int) -> Problem:
+    """A frame is welded in an hour from two tubes, in weekly lots; a customer wants two frames, the shelf fifty."""
+    return Problem(
+        at("01-01"),
+        Items.of(
+            kind=[MAKE, BUY],
+            step=MICRO,
+            lead_time_s=[0, 20 * DAY],
+            safety_stock=units(50, 0),
+            lot_minimum=units(2, 0),
+            cover_s=[7 * DAY, 0],
+        ),
+        Demands.of(item=[0], quantity=units(2), due_s=at("01-01 04:00"), one_delivery=1),
+        bom=Bom.of(parent=[0], component=[1], quantity=2 * MICRO),
+        routing=RoutingOperations.of(item=[0], sequence=10, centre=0, run_us=HOUR * 1_000_000),
+        centres=WorkCentres.of(machines=[1]),
+        hours=CentreHours.of(centre=[0], start_s=at("01-01"), end_s=at("12-31")),
+        stock=Stock.of(item=[1], quantity=units(tubes)),
+    )
+
+
+def test_a_customer_does_not_wait_for_the_material_of_the_shelf() -> None:
+    plan = planned(customer_and_shelf(5))
+    assert delivered(plan, 0) == [(2, at("01-01 04:00"))]
+    assert orders(plan, 0) == [(2, at("01-01 02:00"), at("01-01 04:00")), (50, at("01-21"), at("01-23 02:00"))]
+    assert orders(plan, 1) == [(99, at("01-01"), at("01-21"))]
+
+
+def test_a_customer_does_not_wait_for_the_machine_of_the_shelf() -> None:
+    plan = planned(customer_and_shelf(200))
+    assert delivered(plan, 0) == [(2, at("01-01 04:00"))]
+    assert orders(plan, 0) == [(2, at("01-01 02:00"), at("01-01 04:00")), (50, at("01-01 04:00"), at("01-03 06:00"))]
+
+
+def test_a_purchase_of_the_same_day_brings_the_safety_stock_too() -> None:
+    def bought(**lots: int) -> list[tuple[float, int, int]]:
+        items = Items.of(kind=[BUY], step=MICRO, lead_time_s=5 * DAY, safety_stock=20 * MICRO, **lots)
+        return orders(
+            planned(Problem(at("01-01"), items, Demands.of(item=[0], quantity=units(50), due_s=at("01-03")))), 0
+        )
+
+    assert bought() == [(70, at("01-01"), at("01-06"))]
+    assert bought(lot_minimum=50 * MICRO, lot_multiple=3 * MICRO) == [(72, at("01-01"), at("01-06"))]
+    assert bought(lot_multiple=100 * MICRO) == [(100, at("01-01"), at("01-06"))]  # the lot leaves enough
+    assert bought(lot_maximum=60 * MICRO) == [(20, at("01-01"), at("01-06")), (50, at("01-01"), at("01-06"))]

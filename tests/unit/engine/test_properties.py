@@ -62,6 +62,20 @@ def test_accepted_proposals_leave_nothing_to_propose(seed: int) -> None:
     assert again.proposals.rows() == []
 
 
+@settings(max_examples=150, deadline=None)
+@given(seeds)
+def test_safety_stock_makes_no_demand_later(seed: int) -> None:
+    """It makes no difference to a demand whether safety stocks are kept: they get what is left."""
+    problem = small(seed)
+    kept = problem.items.safety_stock + np.where(np.arange(len(problem.items)) % 3 == seed % 3, 7 * MICRO, 0)
+    problem = replace(problem, items=problem.items.with_columns(safety_stock=kept))
+    plan = solve(problem)
+    assert faults(problem, plan) == []
+    without = solve(replace(problem, items=problem.items.with_columns(safety_stock=0)))
+    assert plan.outcomes.same_as(without.outcomes)
+    assert np.array_equal(plan.receipt_ready_s, without.receipt_ready_s)
+
+
 @settings(max_examples=30, deadline=None)
 @given(seeds)
 def test_same_problem_same_plan_also_through_bytes(seed: int) -> None:
