@@ -157,6 +157,7 @@ class Bom(Table):
     effective_from_s: Column = number(-(2**62))  # half-open, judged at the start of the operation that takes it
     effective_until_s: Column = number(2**62)
     sequence: Column = number(0)  # taken at the start of this operation (0 or unknown = the first)
+    fixed: Column = number(0)  # 1 = `quantity` is taken once per order, whatever the order's quantity
 
 
 @dataclass(frozen=True, eq=False)

@@ -112,12 +112,14 @@ def check(problem: Problem) -> None:
 
 
 class Line:
-    """One component of a parent after phantoms are passed through; `ratio` is gross component per parent, exact."""
+    """One component of a parent after phantoms are passed through; `ratio` is gross component per parent, exact, and
+    gross micro-units per order when `fixed`."""
 
-    __slots__ = ("component", "from_s", "operation", "ratio", "until_s")
+    __slots__ = ("component", "fixed", "from_s", "operation", "ratio", "until_s")
 
-    def __init__(self, component: int, ratio: Fraction, operation: int, from_s: int, until_s: int) -> None:
+    def __init__(self, component: int, ratio: Fraction, fixed: bool, operation: int, from_s: int, until_s: int) -> None:
         self.component = component
+        self.fixed = fixed
         self.ratio = ratio
         self.operation = operation
         self.from_s = from_s
@@ -141,12 +143,13 @@ def flat_bom(problem: Problem, places: list[dict[int, int]]) -> list[list[Line]]
         bom.effective_from_s.tolist(),
         bom.effective_until_s.tolist(),
         bom.sequence.tolist(),
+        bom.fixed.tolist(),
         strict=True,
     )
     rows = cast("Iterable[tuple[int, ...]]", columns)
-    for parent, component, quantity, per, scrap, from_s, until_s, sequence in rows:
-        ratio = Fraction(quantity * PPM, per * (PPM - scrap))
-        own[parent].append(Line(component, ratio, places[parent].get(sequence, 0), from_s, until_s))
+    for parent, component, quantity, per, scrap, from_s, until_s, sequence, fixed in rows:
+        ratio = Fraction(quantity * PPM, (1 if fixed else per) * (PPM - scrap))
+        own[parent].append(Line(component, ratio, fixed != 0, places[parent].get(sequence, 0), from_s, until_s))
     if not any(kind == ItemKind.PHANTOM for kind in kinds):
         return own
 
@@ -159,7 +162,10 @@ def flat_bom(problem: Problem, places: list[dict[int, int]]) -> list[list[Line]]
         for below in own[line.component]:
             from_s, until_s = max(line.from_s, below.from_s), min(line.until_s, below.until_s)
             if from_s < until_s:
-                merged = Line(below.component, line.ratio * below.ratio, line.operation, from_s, until_s)
+                # What a phantom takes once per order, its parent takes once per order.
+                ratio = below.ratio if below.fixed else line.ratio * below.ratio
+                fixed = below.fixed or line.fixed
+                merged = Line(below.component, ratio, fixed, line.operation, from_s, until_s)
                 lines.extend(through(merged, (*above, line.component)))
         return lines
 
@@ -237,6 +243,7 @@ def bom_columns(lines: list[list[Line]]) -> dict[str, Column]:
         "bom_component": np.array([line.component for line in flat], np.int64),
         "bom_numerator": np.array([line.ratio.numerator for line in flat], np.int64),
         "bom_denominator": np.array([line.ratio.denominator for line in flat], np.int64),
+        "bom_fixed": np.array([int(line.fixed) for line in flat], np.int64),
         "bom_from": np.array([line.from_s for line in flat], np.int64),
         "bom_until": np.array([line.until_s for line in flat], np.int64),
         "bom_operation": np.array([line.operation for line in flat], np.int64),

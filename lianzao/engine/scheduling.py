@@ -195,7 +195,8 @@ def explode(g: Given, w: Work, order: int) -> None:
         if not g.bom_from[line] <= need < g.bom_until[line]:
             continue
         component = g.bom_component[line]
-        gross = times_ratio(w.order_quantity[order], g.bom_numerator[line], g.bom_denominator[line], True)
+        quantity = 1 if g.bom_fixed[line] == 1 else w.order_quantity[order]
+        gross = times_ratio(quantity, g.bom_numerator[line], g.bom_denominator[line], True)
         if gross < 0:
             w.count[6], w.count[7] = 1, item
             return
@@ -338,6 +339,9 @@ def slice_order(g: Given, w: Work, order: int) -> None:
     item = w.order_item[order]
     if number == 0 or g.lot_fixed[item] > 0:
         return
+    for line in range(g.bom_first[item], g.bom_first[item + 1]):
+        if g.bom_fixed[line] == 1:
+            return  # each slice would take the whole of it again
     quantity, at = np.zeros((number, 32), np.int64), np.zeros((number, 32), np.int64)
     sizes = np.zeros(number, np.int64)
     instants = np.empty(number * 32 + 1, np.int64)

@@ -32,6 +32,7 @@ class Given(NamedTuple):
     bom_component: Cells
     bom_numerator: Cells  # gross component per parent as a reduced ratio
     bom_denominator: Cells
+    bom_fixed: Cells  # 1 = the ratio is micro-units per order, whatever its quantity
     bom_from: Cells
     bom_until: Cells
     bom_operation: Cells  # 0-based place in the parent's routing

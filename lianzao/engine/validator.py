@@ -215,7 +215,10 @@ def components(problem: Problem, plan: Plan) -> list[str]:
         for line in lines[parent]:
             if line["effective_from_s"] > -(2**61) or line["effective_until_s"] < 2**61:
                 dated.append(line["component"])
-            gross = amount * line["quantity"] / line["per_quantity"] / (1 - Fraction(line["scrap_ppm"], 1_000_000))
+            per_order = (
+                Fraction(line["quantity"]) if line["fixed"] else amount * line["quantity"] / line["per_quantity"]
+            )
+            gross = per_order / (1 - Fraction(line["scrap_ppm"], 1_000_000))
             if line["component"] in phantom:
                 net(line["component"], gross, need, dated)
             else:

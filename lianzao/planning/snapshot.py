@@ -137,7 +137,7 @@ def take(site_id: UUID, now: datetime, extra_demand: Mapping[str, Any] | None = 
         now_s=seconds(now),
         items=items.table,
         demands=demands.table,
-        bom=_bom(site_id, now, place, items.lots),
+        bom=_bom(site_id, now, place),
         routing=_routing(site_id, now, place, centre_place),
         centres=centres.table,
         hours=centres.hours,
@@ -173,7 +173,6 @@ class _ItemRows:
     ids: list[UUID]
     codes: list[str]
     names: list[tuple[str, str]]
-    lots: list[Decimal]
     suppliers: dict[UUID, dict[str, Any]]
 
 
@@ -189,7 +188,6 @@ def _items(site_id: UUID, now: datetime) -> _ItemRows:
     suppliers = {each["item_id"]: each for each in _rows(procurement.supplier_columns(site_id))}
     by_item = {each["item_id"]: each for each in _rows(parameters)}
     kinds, steps, leads, safety, minimum, multiple, maximum, fixed, cover, fence = ([] for _ in range(10))  # type: ignore[var-annotated]
-    lots: list[Decimal] = []
     for id, supply, step in zip(facts["item_id"], facts["supply"], facts["step"], strict=True):
         own, offer = by_item[id], suppliers.get(id, {})
         kinds.append(int(KINDS[supply]))
@@ -205,7 +203,6 @@ def _items(site_id: UUID, now: datetime) -> _ItemRows:
         fixed.append(micro(own["fixed_lot"]))
         cover.append(own["cover_days"] * DAY_S)
         fence.append(own["fence_days"] * DAY_S)
-        lots.append(max(own["fixed_lot"], own["lot_minimum"], own["lot_multiple"], Decimal(1)))
     table = Items.of(
         kind=kinds,
         step=steps,
@@ -219,24 +216,22 @@ def _items(site_id: UUID, now: datetime) -> _ItemRows:
         fence_s=fence,
     )
     names = list(zip(facts["name"], facts["name_en"], strict=True))
-    return _ItemRows(table, list(facts["item_id"]), list(facts["code"]), names, lots, suppliers)
+    return _ItemRows(table, list(facts["item_id"]), list(facts["code"]), names, suppliers)
 
 
-def _bom(site_id: UUID, now: datetime, place: Mapping[UUID, int], lots: Sequence[Decimal]) -> Bom:
-    """Lines as exact ratios. A line taken once per order is spread over the item's usual lot, because the netting of
-    this planner knows proportional lines only; the work order itself takes it once.
-    """
+def _bom(site_id: UUID, now: datetime, place: Mapping[UUID, int]) -> Bom:
+    """Lines as exact ratios, or as quantities taken once per order."""
     rows = [row for row in _rows(engineering.bom_columns(site_id, now)) if row["item_id"] in place]
-    per = [micro(lots[place[row["item_id"]]]) if row["fixed"] else micro(row["base_quantity"]) for row in rows]
     return Bom.of(
         parent=[place[row["item_id"]] for row in rows],
         component=[place[row["component_id"]] for row in rows],
         quantity=[micro(row["quantity_per"]) for row in rows],
-        per_quantity=per,
+        per_quantity=[micro(row["base_quantity"]) for row in rows],
         scrap_ppm=[int(row["scrap_percent"] * 10_000) for row in rows],
         effective_from_s=[max(-(2**62), int(row["effective_from_s"])) for row in rows],
         effective_until_s=[min(2**62, int(row["effective_until_s"])) for row in rows],
         sequence=[row["operation_sequence"] or 0 for row in rows],
+        fixed=[int(row["fixed"]) for row in rows],
     )
 
 

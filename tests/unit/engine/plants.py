@@ -103,6 +103,7 @@ def small(seed: int) -> Problem:
             quantity=r.integers(1, 4, len(pairs)) * MICRO,
             scrap_ppm=sparse(r, len(pairs), 0.2, 10) // 100,
             sequence=r.choice([0, 10, 20], len(pairs)),
+            fixed=np.random.default_rng(seed + 1).random(len(pairs)) < 0.1,  # its own dice: the rest stays as it was
         ),
         routing=routing,
         centres=WorkCentres.of(machines=r.integers(0, 3, 3)),

@@ -385,3 +385,30 @@ def test_a_purchase_of_the_same_day_brings_the_safety_stock_too() -> None:
     assert bought(lot_minimum=50 * MICRO, lot_multiple=3 * MICRO) == [(72, at("01-01"), at("01-06"))]
     assert bought(lot_multiple=100 * MICRO) == [(100, at("01-01"), at("01-06"))]  # the lot leaves enough
     assert bought(lot_maximum=60 * MICRO) == [(20, at("01-01"), at("01-06")), (50, at("01-01"), at("01-06"))]
+
+
+def test_materials_taken_once_per_order_are_counted_once() -> None:
+    """A batch takes one filter, whatever its size, and the phantom in it one seal; both with the lots they come in."""
+    plan = planned(
+        Problem(
+            at("01-01"),
+            Items.of(
+                kind=[MAKE, BUY, ItemKind.PHANTOM, BUY, BUY],
+                step=MICRO,
+                lead_time_s=DAY,
+                lot_maximum=units(40, 0, 0, 0, 0),
+            ),
+            Demands.of(item=[0], quantity=units(100), due_s=at("01-20")),
+            bom=Bom.of(
+                parent=[0, 0, 2, 2],
+                component=[1, 2, 3, 4],
+                quantity=units(1, 1, 1, 2),
+                fixed=[1, 0, 1, 0],
+                scrap_ppm=[0, 0, 500_000, 0],
+            ),
+        )
+    )
+    assert sorted(quantity for quantity, _, _ in orders(plan, 0)) == [20, 40, 40]
+    assert [quantity for quantity, _, _ in orders(plan, 1)] == [3]
+    assert [quantity for quantity, _, _ in orders(plan, 3)] == [6]
+    assert [quantity for quantity, _, _ in orders(plan, 4)] == [200]
