@@ -88,7 +88,9 @@ def accept(
     """The problem after accepting proposals (all of them, or these rows): they are open receipts now.
 
     Purchases are expected when the plan has them; work orders carry their operations with the places they were given
-    and their components as requirements. Planning again proposes nothing more for what was accepted.
+    and their components as requirements. Work orders that were open before keep the places this plan gives them: they
+    would else ask for their material at once, and take it from the demands it was bought for. Planning again proposes
+    nothing more for what was accepted.
     """
     rows = np.arange(len(plan.proposals)) if proposals is None else np.unique(np.asarray(proposals))
     taken = plan.proposals.where(rows)
@@ -104,7 +106,7 @@ def accept(
     places = plan.placements
     mine = places.where(places.supply_kind == SupplyKind.PROPOSAL)
     mine = mine.where(number[mine.supply] >= 0)
-    operations = problem.receipt_operations.joined(
+    operations = in_their_places(problem, plan).joined(
         ReceiptOperations.of(
             receipt=number[mine.supply],
             sequence=mine.sequence,
@@ -126,6 +128,24 @@ def accept(
         )
     )
     return replace(problem, receipts=receipts, receipt_operations=operations, receipt_requirements=requirements)
+
+
+def in_their_places(problem: Problem, plan: Plan) -> ReceiptOperations:
+    """The remaining operations of the open work orders, not before the places the plan gives them. What is on a machine
+    stays there, and what can never be done stays without a place."""
+    operations, places = problem.receipt_operations, plan.placements
+    open_orders = places.where(places.supply_kind == SupplyKind.RECEIPT)
+    at = {(row["supply"], row["sequence"]): row["start_s"] for row in open_orders.rows()}
+    starts = [
+        own if started else at.get(key, own)
+        for key, started, own in zip(
+            zip(operations.receipt.tolist(), operations.sequence.tolist(), strict=True),
+            operations.started.tolist(),
+            operations.start_s.tolist(),
+            strict=True,
+        )
+    ]
+    return operations.with_columns(start_s=starts)
 
 
 def waits_of(problem: Problem, plan: Plan, supply: Index, sequence: Column) -> list[int]:
