@@ -28,12 +28,10 @@ def feed_released(by: Actor, news: Sequence[WorkOrderReleased]) -> None:
     replenish(by, news[0].site_id, orders={each.work_order_id for each in news})
 
 
-@on(OperationReported)
+@on(OperationReported, key="site_id", when=lambda report: report.is_last and report.good > 0)
 def feed_made(by: Actor, news: Sequence[OperationReported]) -> None:
     """Finished parts go on to the line that waits for them."""
-    for each in news:
-        if each.is_last and each.good > 0:
-            replenish(by, each.site_id, items={each.item_id})
+    replenish(by, news[0].site_id, items={each.item_id for each in news})
 
 
 def replenish(

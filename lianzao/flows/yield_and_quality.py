@@ -28,12 +28,10 @@ from lianzao.quality.events import InspectionAccepted, InspectionHeld, Inspectio
 from lianzao.values.reference import Ref
 
 
-@on(OperationReported)
+@on(OperationReported, when=lambda report: report.inspect and report.good > 0)
 def inspect_what_was_made(by: Actor, news: Sequence[OperationReported]) -> None:
     """An inspection task for what an operation to be inspected gave."""
     for each in news:
-        if not each.inspect or each.good <= 0:
-            continue
         source = Ref("production.work_order", each.work_order_id)
         lot = each.lot_ids[0] if each.lot_ids else None
         quality.open_inspection(

@@ -1,8 +1,8 @@
 """News: an event and one delivery for each subscriber, written in the order's own transaction, carried out afterwards.
 
 A delivery is taken with FOR UPDATE SKIP LOCKED; the handler's writes and its done mark commit together, so each effect
-happens exactly once. Pending deliveries with one key are taken together. What fails is retried with growing pauses and
-then parked and shown, never dropped.
+happens exactly once. Pending deliveries with one key are taken together; of a backlog several share a transaction, each
+behind a savepoint. What fails is retried with growing pauses and then parked and shown, never dropped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import traceback
 import types
 import typing
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -35,6 +36,9 @@ log = logging.getLogger("lianzao.outbox")
 ATTEMPTS = 8
 PAUSES_S = (0.5, 2, 10, 30, 120, 300, 600)
 BATCH = 200
+#: So many deliveries share a transaction while there is a backlog, and begin within this time: locks are not held long.
+TOGETHER = 25
+HOLD_S = 0.1
 
 DELIVERED = figures.Counter(
     "lianzao_deliveries_total",
@@ -95,8 +99,13 @@ class Delivery(models.Model):
         app_label = "foundation"
         db_table = "foundation_delivery"
         indexes = [
-            models.Index(fields=["due_at"], name="delivery_due", condition=models.Q(status="pending")),
-            models.Index(fields=["subscriber", "key"], name="delivery_by_key", condition=models.Q(status="pending")),
+            models.Index(fields=["due_at", "id"], name="delivery_due", condition=models.Q(status="pending")),
+            # Only of those with a key: else the planner would take it to find what is due, and sort the whole backlog.
+            models.Index(
+                fields=["subscriber", "key"],
+                name="delivery_by_key",
+                condition=models.Q(status="pending") & ~models.Q(key=""),
+            ),
             models.Index(fields=["event"], name="delivery_by_event"),
             models.Index(fields=["made_at"], name="delivery_parked", condition=models.Q(status="parked")),
         ]
@@ -124,7 +133,7 @@ Hears = Callable[[Actor, list[E]], None]
 
 @dataclass(frozen=True)
 class Handler:
-    """A subscriber: which events, by what key they are taken together, how long it waits for more of them."""
+    """A subscriber: which events and which of them, by what key they are taken together, how long it waits for more."""
 
     name: str
     events: tuple[type[Event], ...]
@@ -133,6 +142,11 @@ class Handler:
     function: Callable[[Actor, list[Any]], None]
     queue: str
     wanted: Callable[[str], bool] | None = None
+    when: Callable[[Any], bool] | None = None
+
+    def hears(self, event: Event) -> bool:
+        """Whether this piece of news is worth a delivery."""
+        return (self.wanted is None or self.wanted(event.wire_name)) and (self.when is None or self.when(event))
 
     def key_of(self, event: Event) -> str:
         """The key an event is taken together by; empty: each alone."""
@@ -151,16 +165,18 @@ def on(
     within_ms: int = 0,
     queue: str = "work",
     wanted: Callable[[str], bool] | None = None,
+    when: Callable[[E], bool] | None = None,
 ) -> Callable[[Hears[E]], Hears[E]]:
     """Subscribe a handler. With `key`, pending events of one key are handed over together after `within_ms`.
 
     `queue` names the kind of process that carries it out: "work", or "plan" for what needs the planner.
-    `wanted` tells by wire name whether a delivery is worth writing: for those who listen to everything (`interest`).
+    `when` tells by its facts whether an event concerns the handler: for the others no delivery is written.
+    `wanted` tells so by wire name: for those who listen to everything (`interest`).
     """
 
     def subscribe(function: Hears[E]) -> Hears[E]:
         name = f"{function.__module__.removeprefix('lianzao.')}.{function.__name__}"
-        handler = Handler(name, events, key, timedelta(milliseconds=within_ms), function, queue, wanted)
+        handler = Handler(name, events, key, timedelta(milliseconds=within_ms), function, queue, wanted, when)
         HANDLERS[name] = handler
         for event in events:
             _handlers_of.setdefault(event.wire_name, []).append(handler)
@@ -206,7 +222,7 @@ def rows(order: audit.Running) -> list[tuple[str, Sequence[Any]]]:
     deliveries: list[tuple[UUID, UUID, str, str, int]] = []
     for id, event in zip(ids, order.news, strict=True):
         for handler in _handlers_of.get(event.wire_name, ()):
-            if handler.wanted is not None and not handler.wanted(event.wire_name):
+            if not handler.hears(event):
                 continue
             pause = int(handler.within / timedelta(milliseconds=1))
             deliveries.append((uuid7(), id, handler.name, handler.key_of(event), pause))
@@ -223,12 +239,12 @@ TAKE = """
 SELECT d.id, d.event_id, d.subscriber, d.key, d.attempts, e.name, e.payload, e.at
 FROM foundation_delivery d JOIN foundation_event e ON e.id = d.event_id
 WHERE d.status = 'pending' AND d.due_at <= clock_timestamp() AND d.subscriber = ANY(%s::text[])
-ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED
+ORDER BY d.due_at, d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED
 """
 TAKE_KEY = """
 SELECT d.id, d.event_id, e.name, e.payload
 FROM foundation_delivery d JOIN foundation_event e ON e.id = d.event_id
-WHERE d.status = 'pending' AND d.subscriber = %s AND d.key = %s AND d.id <> %s
+WHERE d.status = 'pending' AND d.subscriber = %s AND d.key = %s AND d.key <> '' AND d.id <> ALL(%s::uuid[])
 ORDER BY d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED
 """
 DONE = """
@@ -267,60 +283,124 @@ def work_once(
     """
     names = subscribers(queues)
     one_view = tuple(queues) == ("plan",) and not connection.in_atomic_block
+    most = 1 if one_view else TOGETHER
     taken = 0
-    while taken < limit and _take_one(names, sites, one_view):
-        taken += 1
+    while taken < limit:
+        try:
+            count = _take(names, sites, one_view, min(most, limit - taken))
+        except OperationalError as error:
+            if not _collided(error):
+                raise
+            most = count = 1  # somebody else changed the same rows first: taken again at once, which is no failure
+        if not count:
+            break
+        taken += count
     return taken
 
 
-def _take_one(names: list[str], sites: Collection[UUID] | None = None, one_view: bool = False) -> bool:
-    with trail():
-        return _take_one_on_trail(names, sites, one_view)
+@dataclass
+class _Taken:
+    """Deliveries of one key (or one of its own) that a handler is given together, and what became of them."""
+
+    handler: Handler
+    lines: list[tuple[UUID, UUID, str, Any]]
+    attempts: int
+    error: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ids(self) -> list[UUID]:
+        return [line[0] for line in self.lines]
+
+    @property
+    def outcome(self) -> str:
+        if not self.error:
+            return "done"
+        return "parked" if self.attempts + 1 >= ATTEMPTS else "failed"
 
 
-def _take_one_on_trail(names: list[str], sites: Collection[UUID] | None, one_view: bool) -> bool:
-    ids: list[UUID] = []
-    attempts = 0
-    subscriber = ""
-    began = perf_counter()
+def _take(names: list[str], sites: Collection[UUID] | None, one_view: bool, most: int) -> int:
+    """Carry out what is due in one transaction; gives how many takings. Raises OperationalError, also on a collision.
+
+    Several share the transaction, each behind a savepoint, so that one that fails leaves the others alone.
+    """
+    handled: list[_Taken] = []
+    alone = True
     try:
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                if one_view:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                if sites is None:
-                    cursor.execute(TAKE, [names])
-                else:
-                    cursor.execute(TAKE_AT_SITES, [names, list(sites)])
-                row = cursor.fetchone()
-                if row is None:
-                    return False
-                id, event_id, subscriber, key, attempts, name, payload, _at = row
-                handler = HANDLERS[subscriber]
-                batch = [(id, event_id, name, payload)]
-                ids = [id]
-                if key:
-                    cursor.execute(TAKE_KEY, [subscriber, key, id, BATCH])
-                    batch += cursor.fetchall()
-                    ids = [line[0] for line in batch]
-            note(delivery=id, event=event_id, command=subscriber)
-            batch.sort(key=lambda line: line[1])
-            _carry_out(handler, batch)
-            with connection.cursor() as cursor:
-                cursor.execute(DONE, [ids])
+            rows = _due(names, sites, one_view, most)
+            alone = len(rows) <= 1
+            until = perf_counter() + HOLD_S
+            seen: set[UUID] = set()
+            for row in rows:
+                if row[0] in seen or (handled and perf_counter() > until):
+                    continue
+                handled.append(_with_its_key(row, seen))
+                seen.update(handled[-1].ids)
+                _try(handled[-1], alone)
+            _mark(handled)
     except Exception as error:
-        if _collided(error):
-            return True  # somebody else changed the same rows first: taken again at once, which is no failure
-        if not ids:
+        if not alone or not handled or _collided(error):
             raise
-        log.exception("delivery failed")
-        _failed(ids, attempts, traceback.format_exc(limit=-8))
-        outcome = "parked" if attempts + 1 >= ATTEMPTS else "failed"
-        DELIVERED.count(len(ids), subscriber=subscriber, outcome=outcome)
-    else:
-        DELIVERED.count(len(ids), subscriber=subscriber, outcome="done")
-    HANDLED.observe(perf_counter() - began, subscriber=subscriber)
-    return True
+        _mark(handled)  # raises when it is the connection that is lost
+    for each in handled:
+        DELIVERED.count(len(each.lines), subscriber=each.handler.name, outcome=each.outcome)
+        HANDLED.observe(each.seconds, subscriber=each.handler.name)
+    return len(handled)
+
+
+def _due(names: list[str], sites: Collection[UUID] | None, one_view: bool, most: int) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        if one_view:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if sites is None:
+            cursor.execute(TAKE, [names, most])
+        else:
+            cursor.execute(TAKE_AT_SITES, [names, list(sites), most])
+        return cursor.fetchall()
+
+
+def _with_its_key(row: tuple[Any, ...], seen: Collection[UUID]) -> _Taken:
+    id, event_id, subscriber, key, attempts, name, payload, _at = row
+    lines = [(id, event_id, name, payload)]
+    if key:
+        with connection.cursor() as cursor:
+            cursor.execute(TAKE_KEY, [subscriber, key, packing.array([id, *seen]), BATCH])
+            lines += cursor.fetchall()
+        lines.sort(key=lambda line: line[1])
+    return _Taken(HANDLERS[subscriber], lines, attempts)
+
+
+def _try(taken: _Taken, alone: bool) -> None:
+    """Carry it out. What fails is noted; where it is `alone`, it takes the transaction with it."""
+    began = perf_counter()
+    with trail():
+        note(delivery=taken.ids[0], event=taken.lines[0][1], command=taken.handler.name)
+        try:
+            with nullcontext() if alone else transaction.atomic():
+                _carry_out(taken.handler, taken.lines)
+        except Exception as error:
+            if _collided(error):
+                raise
+            log.exception("delivery failed")
+            taken.error = traceback.format_exc(limit=-8)
+            if alone:
+                raise
+        finally:
+            taken.seconds = perf_counter() - began
+
+
+def _mark(handled: Sequence[_Taken]) -> None:
+    """Write what became of deliveries."""
+    done = [id for each in handled if not each.error for id in each.ids]
+    with connection.cursor() as cursor:
+        if done:
+            cursor.execute(DONE, [packing.array(done)])
+        for each in handled:
+            if each.error:
+                pause = PAUSES_S[min(each.attempts, len(PAUSES_S) - 1)]
+                given = [each.error[-4000:], ATTEMPTS, int(pause * 1000), packing.array(each.ids)]
+                cursor.execute(FAILED, given)
 
 
 def _collided(error: Exception) -> bool:
@@ -349,12 +429,6 @@ def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -
             audit.write(order, {}, rows(order))
     finally:
         audit._running.reset(token)
-
-
-def _failed(ids: list[UUID], attempts: int, error: str) -> None:
-    pause = PAUSES_S[min(attempts, len(PAUSES_S) - 1)]
-    with connection.cursor() as cursor:
-        cursor.execute(FAILED, [error[-4000:], ATTEMPTS, int(pause * 1000), ids])
 
 
 def next_due(queues: Sequence[str] = ("work", "plan"), sites: Collection[UUID] | None = None) -> float | None:

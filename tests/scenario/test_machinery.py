@@ -45,6 +45,15 @@ def hear_rule(by: Actor, news: list[RuleMade]) -> None:
         raise ValueError("no")
 
 
+@on(RuleMade, when=lambda made: made.pattern.startswith("SEEN"))
+def write_when_it_matters(by: Actor, news: list[RuleMade]) -> None:
+    """Leaves something behind before it may fail, to see what survives."""
+    for each in news:
+        run(by, "foundation.create_code_rule", {"entity_kind": f"seen.{uuid7().hex}", "pattern": each.pattern})
+        if "FAIL" in each.pattern:
+            raise ValueError("after writing")
+
+
 def make(pattern: str = "T-{seq:4}", kind: str = "test.thing", **options: object) -> CodeRule:
     return run(ADMIN, "foundation.create_code_rule", {"entity_kind": kind, "pattern": pattern}, **options)
 
@@ -167,6 +176,19 @@ def test_a_handler_that_fails_is_retried_and_then_parked() -> None:
     assert parked.count() == 2 and "ValueError: no" in parked[0].error
     retried = run(ADMIN, "foundation.retry_deliveries", {"deliveries": [each.id for each in parked]})
     assert retried == {"retried": 2}
+
+
+def test_of_a_backlog_what_fails_leaves_the_others_alone() -> None:
+    patterns = ("SEEN-{seq:1}", "SEEN-FAIL-{seq:1}", "SEEN-{seq:2}", "T-{seq:3}")
+    for number, pattern in enumerate(patterns):
+        tell_rule(ADMIN, rule=make(kind=f"test.backlog{number}", pattern=pattern))
+    own = outbox.Delivery.objects.filter(subscriber__endswith="write_when_it_matters")
+    assert own.count() == 6, "what does not concern a handler is no delivery of his"
+    assert outbox.work_once() == 6 + 4, "two pieces of news of one rule are one taking for who hears by key"
+    made = CodeRule.objects.filter(entity_kind__startswith="seen.").values_list("pattern", flat=True)
+    assert sorted(made) == ["SEEN-{seq:1}"] * 2 + ["SEEN-{seq:2}"] * 2
+    assert sorted(own.values_list("status", "attempts")) == [("done", 1)] * 4 + [("pending", 1)] * 2
+    assert all("after writing" in each.error for each in own.filter(status="pending"))
 
 
 def test_the_system_has_every_right() -> None:
