@@ -125,7 +125,7 @@ def take_all(queues: Sequence[str], stopping: Stopping, lease: Lease | None = No
     until = time.monotonic() + POLL_S
     while not stopping.told and time.monotonic() < until:
         sites: Collection[UUID] | None = None if lease is None else lease.sites()
-        if outbox.work_once(queues, 1, sites):
+        if outbox.work_once(queues, outbox.TOGETHER, sites):
             continue
         due = outbox.next_due(queues, sites)
         if due is None:

@@ -1,4 +1,4 @@
-"""The outbox under load: two workers, one try in five fails, a worker is killed every few seconds, nothing is doubled."""
+"""The outbox under load: two workers, one try in five fails, one is killed every few seconds, nothing is doubled."""
 
 from __future__ import annotations
 
