@@ -118,6 +118,10 @@ class Cluster:
                 raise GroundError(f"PostgreSQL in {self.data} did not stop within {wait:.0f} s: {done.stderr.strip()}")
             return True
 
+    def runs(self) -> bool:
+        """Whether the server's process lives; whether it answers is another matter."""
+        return self._postmaster() is not None
+
     def status(self) -> dict[str, Any]:
         """Facts for people and `doctor`: exists, running, pid, version, home, socket folder."""
         return {

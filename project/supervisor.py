@@ -22,7 +22,7 @@ from pathlib import Path
 from lianzao.foundation import figures
 from project import lifeline, migrating, postgres, progress
 from project.config import ROOT, Config
-from project.postgres import GroundError
+from project.postgres import Cluster, GroundError
 from project.processes import Stopping, serving
 
 RESTARTS = figures.Counter("lianzao_process_restarts_total", "Processes that ended by themselves, by name.", ("name",))
@@ -59,6 +59,16 @@ class Child:
 
 
 @dataclass
+class Database:
+    """The embedded server, if there is one, and how often it ended lately."""
+
+    cluster: Cluster | None = None
+    deaths: int = 0
+    started_at: float = 0.0
+    start_at: float = 0.0
+
+
+@dataclass
 class Plan:
     """What to run: how many of each, and the demo's simulator if it shall run (plant seconds in a real one)."""
 
@@ -79,6 +89,7 @@ class Supervisor:
         self.say = say
         self.children: list[Child] = []
         self.schema = ""
+        self.database = Database()
         self.stopping = Stopping()
         signal.signal(signal.SIGHUP, self.stopping._tell)
 
@@ -92,7 +103,7 @@ class Supervisor:
                 if self.config.embedded:
                     keeper = self._start_keeper()
                 with progress.telling(f"{'starting' if self._is_kept() else 'making'} the database"):
-                    cluster = postgres.start_embedded(self.config)
+                    cluster = self.database.cluster = postgres.start_embedded(self.config)
                 self.schema = migrating.wanted()
                 migrating.bring_up_to_date(self.config)
                 environ = self.environment()
@@ -139,11 +150,27 @@ class Supervisor:
                 return
             self._announce(time.monotonic() - began)
             while not self.stopping.told:
+                self._look_after_database()
                 for child in self.children:
                     self._look_after(child, environ, told=True)
                 self.stopping.wait(LOOK_S)
         finally:
             self._stop_children()
+
+    def _look_after_database(self) -> None:
+        """Start the embedded server again when it has ended; the processes find it by themselves."""
+        database, now = self.database, time.monotonic()
+        if database.cluster is None or database.cluster.runs() or now < database.start_at:
+            return
+        RESTARTS.count(name="database")
+        self.say("the database ended; it starts again")
+        database.deaths = 1 if now - database.started_at > WELL_AFTER_S else database.deaths + 1
+        try:
+            database.cluster.start()
+        except GroundError as error:
+            self.say(str(error))
+        database.started_at = time.monotonic()
+        database.start_at = database.started_at + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (database.deaths - 1))
 
     def _until_ready(self, environ: dict[str, str]) -> None:
         until = time.monotonic() + READY_S
@@ -160,7 +187,7 @@ class Supervisor:
         return ", ".join(child.name for child in self.children if not child.ready)
 
     def _planned(self, folder: Path, listen: tuple[int, ...]) -> list[Child]:
-        webs, live = [str(each) for each in web_sockets(folder, self.plan.web_workers)], str(folder / "live.sock")
+        webs, live = [str(each) for each in web_sockets(folder, self.plan.web_workers)], str(socket_in(folder, "live"))
         workers = str(self.plan.web_workers)
         listening = [str(number) for number in listen]
         front = Child("front", ["front", "--web", *webs, "--live", live, "--listen", *listening], listen, patience_s=8)
@@ -356,12 +383,14 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 def run_folder(config: Config) -> Iterator[Path]:
     """A folder only we may enter, for the processes' sockets; its path is short enough for them."""
     place = config.data / "run"
-    if len(os.fsencode(place)) > LONGEST_SOCKET - len("/web-100.sock"):
+    if len(os.fsencode(place)) > LONGEST_SOCKET - len("/web-100-4194304.sock"):
         with tempfile.TemporaryDirectory(prefix="lianzao-") as short:
             yield Path(short)
         return
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.chmod(0o700)
+    for each in place.glob("*.sock"):
+        each.unlink(missing_ok=True)
     yield place
     for each in place.glob("*.sock"):
         each.unlink(missing_ok=True)
@@ -369,4 +398,9 @@ def run_folder(config: Config) -> Iterator[Path]:
 
 def web_sockets(folder: Path, count: int) -> list[Path]:
     """The sockets of the web processes."""
-    return [folder / f"web-{number}.sock" for number in range(1, count + 1)]
+    return [socket_in(folder, f"web-{number}") for number in range(1, count + 1)]
+
+
+def socket_in(folder: Path, name: str) -> Path:
+    """The socket of a process of ours. Who outlives a supervisor that was killed takes only his own away at his end."""
+    return folder / f"{name}-{os.getpid()}.sock"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from project.postgres import APPLICATION, DATABASE, OWNER
-from tests.bench.served import Client, Served, load, median_ratio, served
+from tests.served import Client, Served, load, median_ratio, served
 
 pytestmark = pytest.mark.bench
 ROUNDS = 5

@@ -1,4 +1,4 @@
-"""`lianzao serve` on an embedded, durable PostgreSQL of its own, and raw clients that cost little: for the benches."""
+"""`lianzao serve` on an embedded, durable PostgreSQL of its own, and clients that cost little: for benches and soaks."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ class Served:
             "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "project.settings",
         }
+        self.start()
+
+    def start(self) -> None:
+        """Start `lianzao serve` and wait until it is ready."""
         order = [sys.executable, "-m", "project.cli", "serve"]
         self.process = subprocess.Popen(order, env=self.environ, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None

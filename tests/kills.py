@@ -1,0 +1,218 @@
+"""Processes are killed at random under load, and the books are looked at afterwards: for the test and for the soak.
+
+Clients report pieces over HTTP and keep a record of their own. A report that was not answered is sent again with the
+same order id until it is. At the end every report is there exactly once, the ledger proves itself, all news is carried
+out, and nothing is left of those that were killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from lianzao.values.time import uuid7
+from tests.served import Served
+
+CLIENTS = 4
+#: What is killed, by the words of its command line; the database by its own process, the supervisor by ours.
+KINDS = ("processes web", "processes live", "processes work", "processes plan", "processes front", "postgres", "serve")
+PAUSE_S = (0.2, 1.2)
+
+SHOP = """
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from lianzao.access import commands as access, passwords
+from lianzao.access.models import Role
+from lianzao.foundation.actor import system_actor
+from lianzao.production import commands as production
+from lianzao.production.models import WorkOrderOperation
+from tests.bench.life import Shop
+
+shop = Shop.build(backflush=(True,))
+person = access.create_person(system_actor("kills"), login="measure", name="M", password="Kupfer-Glanz-7431")
+access.assign_role(system_actor("kills"), person=person, role=Role.objects.get(code="administrator"))
+secret = passwords.new_token()
+access.issue_token(
+    system_actor("kills"), name="kills", digest=passwords.digest(secret), rights=["production.*"],
+    expires_at=datetime.now(UTC) + timedelta(days=30), person=person,
+)
+operations = []
+for _ in range(%d):
+    order = production.create_work_order(
+        shop.by, item=shop.products[0], quantity=Decimal(10_000_000), due_at=datetime.now(UTC) + timedelta(days=30)
+    )
+    production.release_work_order(shop.by, work_order=order)
+    operations.append(str(WorkOrderOperation.objects.get(work_order_id=order.id).id))
+print(json.dumps({"token": secret, "operations": operations}))
+"""
+
+#: What the books say: reports by order id, pieces made, wrong balances, unbalanced items, news not yet carried out.
+BOOKS = """
+import json
+from lianzao.foundation.entity import query
+from lianzao.inventory.queries import rebuild_balances
+print(json.dumps({
+    "reports": [str(id) for (id,) in query("SELECT order_id FROM production_operation_report")],
+    "made": [str(q) for (q,) in query("SELECT good_quantity FROM production_work_order ORDER BY id")],
+    "negative": query("SELECT count(*) FROM inventory_balance WHERE quantity < 0")[0][0],
+    "wrong": len(rebuild_balances()),
+    "unbalanced": len(query(
+        "SELECT item_id FROM (SELECT item_id, quantity FROM inventory_move UNION ALL"
+        " SELECT item_id, -quantity FROM inventory_move) ends GROUP BY item_id HAVING sum(quantity) <> 0")),
+    "waiting": query("SELECT count(*) FROM foundation_delivery WHERE status IN ('pending', 'parked')")[0][0],
+}))
+"""
+
+
+@dataclass
+class Reporter:
+    """A client that never gives up: what it sent was acknowledged, or is sent again."""
+
+    port: int
+    token: str
+    operation: str
+    acknowledged: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    resent: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Report one piece after the other until told to stop."""
+        body = json.dumps({"operation": self.operation, "good": "1"})
+        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=20) as client:
+            while not self.stop.is_set():
+                key = str(uuid7())
+                headers = {
+                    "Authorization": f"Bearer {self.token}",
+                    "Content-Type": "application/json",
+                    "Idempotency-Key": key,
+                }
+                while not self._answered(client, key, body, headers):
+                    self.resent += 1
+                    time.sleep(0.1)
+
+    def _answered(self, client: httpx.Client, key: str, body: str, headers: dict[str, str]) -> bool:
+        try:
+            said = client.post("/api/production/report_operation", content=body, headers=headers)
+        except httpx.HTTPError:
+            return False
+        if said.status_code == 200:
+            self.acknowledged.append(key)
+            return True
+        # Whoever restarts says so (5xx), or that it is busy; anything else is a fault.
+        if said.status_code < 500 and said.json().get("code") != "busy":
+            self.refused.append(said.text)
+            return True
+        return False
+
+
+def kill(served: Served, kind: str) -> bool:
+    """Kill one process of a kind, hard; whether there was one."""
+    if kind == "serve":
+        served.process.kill()
+        served.process.wait()
+        served.start()
+        return True
+    if kind == "postgres":
+        victim = served.cluster.status()["pid"]
+        victims = [victim] if victim else []
+    else:
+        victims = [pid for pid, line in family(served.process.pid).items() if kind in line]
+    if not victims:
+        return False
+    try:
+        os.kill(random.choice(victims), signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def family(pid: int) -> dict[int, str]:
+    """All descendants of a process, with their command lines."""
+    parents: dict[int, int] = {}
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            try:
+                parents[int(place.name)] = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    found: dict[int, str] = {}
+    near = {pid}
+    while near:
+        near = {child for child, parent in parents.items() if parent in near}
+        for child in near:
+            try:
+                found[child] = (Path("/proc") / str(child) / "cmdline").read_text().replace("\0", " ")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return found
+
+
+def of_folder(folder: Path) -> list[str]:
+    """The command lines of living processes that belong to a data folder."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            try:
+                line = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                environ = (place / "environ").read_bytes()
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+            if f"LIANZAO_DATA={folder}\0".encode() in environ and "project." in line:
+                found.append(line)
+    return found
+
+
+def torment(served: Served, kills: int, kinds: Sequence[str] = KINDS, seed: int = 1) -> str:
+    """Kill so often while clients report, then look at the books; gives what happened, in one line."""
+    chance = random.Random(seed)
+    shop = json.loads(served.inside(SHOP % CLIENTS))
+    clients = [Reporter(served.port, shop["token"], each) for each in shop["operations"]]
+    threads = [threading.Thread(target=each.run) for each in clients]
+    for each in threads:
+        each.start()
+    killed: Counter[str] = Counter()
+    try:
+        while killed.total() < kills:
+            time.sleep(chance.uniform(*PAUSE_S))
+            # The supervisor takes everything along and is slow to come back: one kill in thirty.
+            kind = "serve" if killed.total() % 30 == 17 and "serve" in kinds else chance.choice(kinds[:-1])
+            killed[kind] += kill(served, kind)
+    finally:
+        for client in clients:
+            client.stop.set()
+        for thread in threads:
+            thread.join(120)
+    _prove(served, clients)
+    resent = sum(each.resent for each in clients)
+    acknowledged = sum(len(each.acknowledged) for each in clients)
+    return f"{killed.total()} kills ({dict(killed)}): {acknowledged} reports acknowledged, {resent} sent again"
+
+
+def _prove(served: Served, clients: Sequence[Reporter]) -> None:
+    until = time.monotonic() + 90
+    while True:
+        books = json.loads(served.inside(BOOKS))
+        if not books["waiting"] or time.monotonic() > until:
+            break
+        time.sleep(1)
+    assert [each.refused for each in clients if each.refused] == []
+    acknowledged = [key for each in clients for key in each.acknowledged]
+    assert len(acknowledged) > 0
+    missing = set(acknowledged) - set(books["reports"])
+    assert not missing, f"{len(missing)} acknowledged reports are lost"
+    assert sorted(acknowledged) == sorted(books["reports"]), "a report is there twice, or nobody knows of it"
+    assert sorted(float(each) for each in books["made"]) == sorted(float(len(each.acknowledged)) for each in clients)
+    facts = {name: books[name] for name in ("negative", "wrong", "unbalanced", "waiting")}
+    assert facts == dict.fromkeys(facts, 0)
