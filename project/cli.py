@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from project import commands, config
+from project import commands, config, logs
 from project.config import ConfigError
 from project.postgres import GroundError
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return given.run(given, _configured(given)) or DONE
     except (GroundError, ConfigError) as error:
-        print(f"lianzao: {error}", file=sys.stderr)
+        logs.complain(os.environ.get("LIANZAO_LOG", "") if given.command == "serve" else "text", str(error))
         return NOT_READY
     except commands.Refusal as error:
         print(f"lianzao: {error}", file=sys.stderr)
@@ -60,6 +60,8 @@ def _configured(given: argparse.Namespace) -> config.Config:
     for flag, name in (("port", "LIANZAO_PORT"), ("host", "LIANZAO_HOST")):
         if getattr(given, flag, None) is not None:
             os.environ[name] = str(getattr(given, flag))
+    if getattr(given, "https", False):
+        os.environ["LIANZAO_HTTPS"] = "1"
     made = config.load()
     if given.demo or given.command == "demo":
         if not made.embedded:
@@ -90,7 +92,13 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(run=getattr(commands, f"run_{name}"))
         return made
 
-    _running(add("serve", "run Lianzao: database, web, live line, workers, planner", "  lianzao serve --host 0.0.0.0"))
+    _running(
+        add(
+            "serve",
+            "run Lianzao: database, web, live line, workers, planner",
+            "  lianzao serve --https --host 0.0.0.0 --port 443",
+        )
+    )
     demo = add("demo", "run Lianzao with the demo plant, and print a login for each role", "  lianzao demo --speed 600")
     _running(demo)
     demo.add_argument("--speed", type=_positive, default=60.0, help="plant seconds in a real second (default 60)")
@@ -151,6 +159,9 @@ def parser() -> argparse.ArgumentParser:
 def _running(made: argparse.ArgumentParser) -> None:
     made.add_argument("--host", help="address to listen on (LIANZAO_HOST, default 127.0.0.1)")
     made.add_argument("--port", type=int, help="port to listen on (LIANZAO_PORT, default 8000)")
+    made.add_argument(
+        "--https", action="store_true", help="serve HTTPS, by an authority of our own unless a certificate is given"
+    )
     made.add_argument("--work", type=_count, default=1, metavar="N", help="worker processes (default 1)")
     made.add_argument("--plan", type=_count, default=1, metavar="N", help="planner processes (default 1)")
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
-from project import doctor, migrating, opening, postgres, progress
+from project import doctor, logs, migrating, opening, postgres, progress
 from project.config import ROOT, Config
 from project.postgres import GroundError
 from project.processes import module
@@ -78,7 +78,7 @@ def run_serve(given: argparse.Namespace, config: Config) -> int:
             return []
         return ["nobody can log in yet: lianzao user add NAME --name … --role administrator"]
 
-    Supervisor(config, Plan(config.web_workers, given.work, given.plan, told=told), say).run()
+    Supervisor(config, Plan(config.web_workers, given.work, given.plan, told=told), logs.sayer(config.log, say)).run()
     return 0
 
 

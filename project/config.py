@@ -6,6 +6,7 @@ Nothing here imports Django, so the command line can ask before Django is set up
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from psycopg.conninfo import conninfo_to_dict
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,6 +52,15 @@ TABLE: tuple[Variable, ...] = (
     Variable("LIANZAO_DATA", "", "data folder; empty: .run in a checkout, else ~/.local/share/lianzao"),
     Variable("LIANZAO_HOST", "127.0.0.1", "address the server listens on"),
     Variable("LIANZAO_PORT", "8000", "port the server listens on, 1 to 65535"),
+    Variable("LIANZAO_HTTPS", "0", "1 serves HTTPS; if no certificate is given, by an authority of our own"),
+    Variable("LIANZAO_TLS_CERT", "", "PEM file with the certificate and its chain; HTTPS is on then"),
+    Variable("LIANZAO_TLS_KEY", "", "PEM file with the certificate's key"),
+    Variable("LIANZAO_HTTP_PORT", "", "a second port, such as 80, that sends plain HTTP to HTTPS; empty: none"),
+    Variable(
+        "LIANZAO_PROXY",
+        "",
+        "addresses or networks, with commas between, of a proxy in front that ends TLS; what it forwards is believed",
+    ),
     Variable(
         "LIANZAO_SECRET_KEY",
         "",
@@ -81,6 +92,11 @@ class Config:
     data: Path
     host: str
     port: int
+    https: bool
+    tls_certificate: Path | None
+    tls_key: Path | None
+    http_port: int | None
+    proxies: tuple[Network, ...]
     secret_key: str
     debug: bool
     web_workers: int
@@ -100,6 +116,16 @@ class Config:
     def cluster_folder(self) -> Path:
         """The folder that stands for the embedded PostgreSQL."""
         return self.data / "postgres"
+
+    @property
+    def secure(self) -> bool:
+        """Whether we speak HTTPS ourselves."""
+        return self.https or self.tls_certificate is not None
+
+    @property
+    def tls_folder(self) -> Path:
+        """Where our own authority lies, if we need one."""
+        return self.data / "tls"
 
     @property
     def figures_folder(self) -> Path:
@@ -139,12 +165,22 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     def text(name: str) -> str:
         return given.get(name, "").strip() or _DEFAULTS[name]
 
+    certificate, key = _file(text("LIANZAO_TLS_CERT")), _file(text("LIANZAO_TLS_KEY"))
+    if (certificate is None) != (key is None):
+        raise ConfigError("LIANZAO_TLS_CERT and LIANZAO_TLS_KEY go together: set both, or neither")
     return Config(
         database_url=_postgres_url("LIANZAO_DATABASE_URL", text("LIANZAO_DATABASE_URL")),
         owner_url=_postgres_url("LIANZAO_OWNER_URL", text("LIANZAO_OWNER_URL")),
         data=_data_folder(text("LIANZAO_DATA")),
         host=text("LIANZAO_HOST"),
         port=_whole("LIANZAO_PORT", text("LIANZAO_PORT"), 1, 65535),
+        https=_flag("LIANZAO_HTTPS", text("LIANZAO_HTTPS")),
+        tls_certificate=certificate,
+        tls_key=key,
+        http_port=_whole("LIANZAO_HTTP_PORT", text("LIANZAO_HTTP_PORT"), 1, 65535)
+        if text("LIANZAO_HTTP_PORT")
+        else None,
+        proxies=_networks("LIANZAO_PROXY", text("LIANZAO_PROXY")),
         secret_key=_long_enough(text("LIANZAO_SECRET_KEY")),
         debug=_flag("LIANZAO_DEBUG", text("LIANZAO_DEBUG")),
         web_workers=_workers(text("LIANZAO_WEB_WORKERS")),
@@ -201,6 +237,17 @@ def _flag(name: str, value: str) -> bool:
     if value.lower() not in meanings:
         raise ConfigError(f"{name} must be 1 or 0, not {value!r}")
     return meanings[value.lower()]
+
+
+def _file(value: str) -> Path | None:
+    return Path(value).expanduser().absolute() if value else None
+
+
+def _networks(name: str, value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(each.strip(), strict=False) for each in value.split(",") if each.strip())
+    except ValueError as error:
+        raise ConfigError(f"{name} must hold addresses or networks such as 127.0.0.1,10.0.0.0/8: {error}") from error
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import ipaddress
 import json
 import logging
 import os
+import re
 import socket
 import ssl as tls
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -45,6 +47,11 @@ UPSTREAM_IDLE_S = 30.0
 ANSWER_S = 150.0  # a statement may take 120 s
 STALLED_S = 60.0
 LINGER_S = 2.0
+RENEW_S = 3600.0
+TLS_RECORD = b"\x16"  # what a TLS connection begins with, and no request of HTTP
+HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+#: A monitor may ask these from anywhere, also past the proxy.
+FOR_ALL = frozenset((b"/healthz", b"/readyz"))
 PATIENCE_S = 1.0  # how long a request waits for a process that is just restarting
 REPEAT_LIMIT = 256 * 1024  # of a body, kept until the answer begins
 REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -53,7 +60,9 @@ LOOPBACK = frozenset(("127.0.0.1", "::1"))
 SAID_BY_US = (b"x-forwarded-", b"x-lianzao-", b"x-trace-id")
 FORWARDING = frozenset((b"forwarded", b"x-real-ip"))
 REASONS = {
+    308: "Permanent Redirect",
     400: "Bad Request",
+    403: "Forbidden",
     405: "Method Not Allowed",
     408: "Request Timeout",
     413: "Content Too Large",
@@ -67,6 +76,7 @@ REASONS = {
     505: "HTTP Version Not Supported",
 }
 SENTENCES = {
+    403: ("请使用系统的安全地址（https）访问。", "Please come by the system's secure address (https)."),
     408: ("请求没有按时收完。", "The request did not arrive in time."),
     413: ("请求内容太大。", "The request is too large."),
     502: ("处理请求的进程中途停止了, 请重试。", "The process that handled the request stopped: please try again."),
@@ -244,6 +254,9 @@ class Caller(asyncio.Protocol):
 
     def __init__(self, front: Front) -> None:
         self.front = front
+        self.secure = False
+        self.caller_address = ""
+        self.scheme = b"http"
         self.buffer = bytearray()
         self.request: Request | None = None
         self.answer: Answer | None = None
@@ -267,6 +280,7 @@ class Caller(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
+        self.secure = transport.get_extra_info("ssl_object") is not None
         self.trace = os.urandom(16).hex()
         self.front.callers.add(self)
         self._by(IDLE_S)
@@ -295,6 +309,8 @@ class Caller(asyncio.Protocol):
                     return
                 self.request = read_request(head)
                 self._begin(self.request)
+                if self.request is None:  # answered by ourselves
+                    return
             self._pass_body()
         except Refused as error:
             self.refuse(error.status, error.code)
@@ -309,7 +325,40 @@ class Caller(asyncio.Protocol):
         if isinstance(request.body, LengthBody) and request.body.left > BODY_LIMIT:
             raise Refused(413, "body_too_large")
         self._by(BODY_S)
-        self._find_line(fresh=False)
+        own = self.front.own.get(request.path)
+        if own is not None and request.method in (b"GET", b"HEAD"):
+            self._say(200, own.fields, own.body)
+        elif self.front.ssl is not None and not self.secure:
+            self._send_to_https(request)
+        else:
+            self._who_calls(request)
+            self._find_line(fresh=False)
+
+    def _send_to_https(self, request: Request) -> None:
+        """The same address by HTTPS. What was sent in the clear is not looked at."""
+        host = HOST.fullmatch(request.get(b"host"))
+        if host is None or not request.target.startswith(b"/"):
+            raise Refused(400, "bad_host")
+        port = self.front.https_port if self.front.https_port is not None else int(host[2] or 443)
+        place = host[1] + (b"" if port == 443 else b":%d" % port)
+        self._say(308, [(b"location", b"https://" + place + request.target)], b"")
+
+    def _who_calls(self, request: Request) -> None:
+        """Whose request this is: the peer's, unless the peer is the proxy in front, whose word about it counts."""
+        self.caller_address = self.peer
+        self.scheme = b"https" if self.secure else b"http"
+        if not self.front.proxies or self.secure:
+            return
+        if self.front.trusts(self.peer):
+            said = b",".join(value for name, value in request.fields if name == b"x-forwarded-for").decode("latin-1")
+            for each in reversed([part.strip() for part in said.split(",") if part.strip()]):
+                self.caller_address = each[:45] if _is_address(each) else self.peer
+                if not self.front.trusts(self.caller_address):
+                    break
+            forwarded = [value for name, value in request.fields if name == b"x-forwarded-proto"]
+            self.scheme = b"https" if forwarded[-1:] == [b"https"] else b"http"
+        elif self.peer not in LOOPBACK and request.path not in FOR_ALL:
+            raise Refused(403, "not_by_the_proxy")
 
     def _find_line(self, fresh: bool) -> None:
         assert self.request is not None
@@ -357,8 +406,8 @@ class Caller(asyncio.Protocol):
             for name, value in request.fields
             if not name.startswith(SAID_BY_US) and name not in FORWARDING
         ]
-        lines.append(b"x-forwarded-for: " + self.peer.encode("ascii", "replace"))
-        lines.append(b"x-forwarded-proto: " + (b"https" if self.front.ssl is not None else b"http"))
+        lines.append(b"x-forwarded-for: " + self.caller_address.encode("ascii", "replace"))
+        lines.append(b"x-forwarded-proto: " + self.scheme)
         lines.append(b"x-trace-id: " + self.trace.encode())
         if self._is_local(request):
             lines.append(b"x-lianzao-local: 1")
@@ -368,6 +417,8 @@ class Caller(asyncio.Protocol):
 
     def _is_local(self, request: Request) -> bool:
         """Whether the caller is a program of this machine, and no proxy that speaks for others."""
+        if self.front.trusts(self.peer):
+            return False
         return self.peer in LOOPBACK and not any(
             name.startswith(b"x-forwarded-") or name in FORWARDING for name, _ in request.fields
         )
@@ -434,6 +485,8 @@ class Caller(asyncio.Protocol):
         self.deadline = 0.0
         self._measured(answer.status)
         lines = [answer.start, *(name + b": " + value for name, value in answer.fields)]
+        if self.scheme == b"https" and not _is_this_machine(self.request):
+            lines.append(b"strict-transport-security: max-age=%d" % self.front.hsts_s)
         if self._is_chunked():
             lines.append(b"transfer-encoding: chunked")
         if not self._goes_on():
@@ -507,7 +560,7 @@ class Caller(asyncio.Protocol):
             return
         if self.request is not None:
             self._measured(status)
-        zh, en = SENTENCES.get(status, REFUSED)
+        zh, en = SENTENCES.get(status, REFUSED) if code != "bad_host" else REFUSED
         english = self.request is not None and self.request.get(b"accept-language").lower().startswith(b"en")
         said = en if english else zh
         body = json.dumps(
@@ -515,16 +568,21 @@ class Caller(asyncio.Protocol):
             | {"trace_id": self.trace},
             ensure_ascii=False,
         ).encode()
+        more = [(b"retry-after", b"1")] if status == 503 else []
+        self._say(
+            status, [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store"), *more], body
+        )
+
+    def _say(self, status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        """An answer of our own, after which the connection is closed."""
         lines = [
-            f"HTTP/1.1 {status} {REASONS.get(status, 'Refused')}",
-            "content-type: application/problem+json",
-            f"content-length: {len(body)}",
-            "cache-control: no-store",
-            *(["retry-after: 1"] if status == 503 else []),
-            "connection: close",
+            f"HTTP/1.1 {status} {REASONS.get(status, 'OK' if status == 200 else 'Refused')}".encode(),
+            *(name + b": " + value for name, value in fields),
+            b"content-length: %d" % len(body),
+            b"connection: close",
         ]
         head_only = self.request is not None and self.request.method == b"HEAD"
-        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else body))
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + (b"" if head_only else body))
         self._linger()
 
     def _linger(self) -> None:
@@ -562,15 +620,59 @@ def _chunk(piece: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_this_machine(request: Request) -> bool:
+    """A browser that was told so of `localhost` would refuse every other program's plain HTTP there, on all ports."""
+    host = HOST.fullmatch(request.get(b"host"))
+    return host is None or host[1].lower() in (b"localhost", b"127.0.0.1", b"[::1]")
+
+
+@dataclass(frozen=True)
+class Own:
+    """A page the front answers itself, by HTTP too: what a device needs before it can trust us."""
+
+    fields: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
 class Front:
-    """The proxy. `routes` are path beginnings with the process they lead to; the rest goes to `web`."""
+    """The proxy. `routes` are path beginnings with the process they lead to; the rest goes to `web`.
+
+    With `ssl` the sockets speak HTTPS, and send who speaks plain HTTP there; `renew` is called now and then to look at
+    the certificate. `proxies`: whose word about a request's origin counts, where TLS ends before us.
+    """
 
     def __init__(
-        self, web: Upstream, routes: dict[bytes, Upstream] | None = None, *, ssl: tls.SSLContext | None = None
+        self,
+        web: Upstream,
+        routes: dict[bytes, Upstream] | None = None,
+        *,
+        ssl: tls.SSLContext | None = None,
+        renew: Callable[[], Awaitable[None]] | None = None,
+        own: Mapping[bytes, Own] | None = None,
+        proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = (),
+        https_port: int | None = None,
+        hsts_s: int = 365 * 86400,
     ) -> None:
         self.web = web
         self.routes = routes or {}
         self.ssl = ssl
+        self.renew = renew
+        self.own = own or {}
+        self.proxies = tuple(proxies)
+        self.https_port = https_port
+        self.hsts_s = hsts_s
+        self._trusted: dict[str, bool] = {}
+        self._doors: list[asyncio.Task[None]] = []
+        self._listening: list[socket.socket] = []
+        self._greeted: set[asyncio.Task[None]] = set()
         self.callers: set[Caller] = set()
         watched.append(self)
         self.stopping = False
@@ -594,9 +696,11 @@ class Front:
         self.most_callers = room_for_callers()
         for each in sockets:
             each.setblocking(False)
-            self._servers.append(
-                await self.loop.create_server(lambda: Caller(self), sock=each, ssl=self.ssl, backlog=1024)
-            )
+            if self.ssl is None:
+                self._servers.append(await self.loop.create_server(lambda: Caller(self), sock=each, backlog=1024))
+            else:
+                self._listening.append(each)
+                self._doors.append(self.loop.create_task(self._open_door(each)))
         self._watch = self.loop.create_task(self._watch_time())
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -604,6 +708,11 @@ class Front:
         self.stopping = True
         for server in self._servers:
             server.close()
+        for task in (*self._doors, *self._greeted):
+            task.cancel()
+        await asyncio.gather(*self._doors, *self._greeted, return_exceptions=True)
+        for each in self._listening:
+            each.close()
         for caller in list(self.callers):
             if caller.request is None or (caller.answer is not None and caller.answer.streams):
                 caller.transport.close()
@@ -620,15 +729,84 @@ class Front:
             self._watch.cancel()
         await asyncio.sleep(0)
 
+    def trusts(self, address: str) -> bool:
+        """Whether this is the proxy in front."""
+        if not self.proxies or not address:
+            return False
+        known = self._trusted.get(address)
+        if known is None:
+            known = _is_address(address) and any(ipaddress.ip_address(address) in each for each in self.proxies)
+            if len(self._trusted) < 10_000:
+                self._trusted[address] = known
+        return known
+
+    # -- one port for both --------------------------------------------------------------------------------------------
+
+    async def _open_door(self, listening: socket.socket) -> None:
+        """Accept callers, and look at each one's first byte before it is decided what he speaks."""
+        while True:
+            try:
+                made, _ = await self.loop.sock_accept(listening)
+            except OSError as error:  # no file descriptors left, or he went already
+                log.warning("a caller could not be let in: %s", error.strerror)
+                await asyncio.sleep(0.05)
+                continue
+            if len(self._greeted) + len(self.callers) >= self.most_callers:
+                made.close()
+                continue
+            greeting = self.loop.create_task(self._greet(made))
+            self._greeted.add(greeting)
+            greeting.add_done_callback(self._greeted.discard)
+
+    async def _greet(self, made: socket.socket) -> None:
+        try:
+            made.setblocking(False)
+            first = await asyncio.wait_for(self._first_byte(made), HEAD_S)
+            if not first:
+                made.close()
+            elif first == TLS_RECORD:
+                await self.loop.connect_accepted_socket(
+                    lambda: Caller(self), made, ssl=self.ssl, ssl_handshake_timeout=HEAD_S
+                )
+            else:
+                await self.loop.connect_accepted_socket(lambda: Caller(self), made)
+        except (OSError, TimeoutError):  # he went away, does not trust us yet, or speaks what we do not
+            made.close()
+        except asyncio.CancelledError:
+            made.close()
+            raise
+
+    async def _first_byte(self, made: socket.socket) -> bytes:
+        """What comes first, left where it is."""
+        while True:
+            try:
+                return made.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                pass
+            came = self.loop.create_future()
+            number = made.fileno()
+            self.loop.add_reader(number, lambda waiting=came: waiting.done() or waiting.set_result(None))
+            try:
+                await came
+            finally:
+                self.loop.remove_reader(number)
+
     def ended(self) -> None:
         """A request or a connection has ended."""
         if self.stopping and not self.callers and self._quiet is not None:
             self._quiet.set()
 
     async def _watch_time(self) -> None:
+        renew_at = self.loop.time() + RENEW_S
         while True:
             await asyncio.sleep(1.0)
             now = self.loop.time()
+            if self.renew is not None and now >= renew_at:
+                renew_at = now + RENEW_S
+                try:
+                    await self.renew()
+                except Exception:  # the certificate in use goes on; the next look is in an hour
+                    log.exception("the certificate could not be looked at")
             for caller in list(self.callers):
                 caller.overdue(now)
             for upstream in (self.web, *self.routes.values()):

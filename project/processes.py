@@ -350,20 +350,47 @@ def front(given: argparse.Namespace) -> None:
     from lianzao.foundation import figures
     from project.front import Front, Upstream
 
-    figures.Writer(config.load().figures_folder, "front").start()
+    settings = config.load()
+    figures.Writer(settings.figures_folder, "front").start()
 
     async def serve() -> None:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        made = Front(Upstream("web", *given.web), {b"/live": Upstream("live", given.live)})
+        made = Front(Upstream("web", *given.web), {b"/live": Upstream("live", given.live)}, **_doors(settings))
         await made.start([socket.socket(fileno=number) for number in given.listen])
         Ready(given.ready)()
         await stopped.wait()
         await made.stop()
 
     asyncio.run(serve())
+
+
+def _doors(settings: config.Config) -> dict[str, Any]:
+    """How the front lets callers in: by HTTPS with a certificate that is looked at anew, or believing a proxy."""
+    if not settings.secure:
+        return {"proxies": settings.proxies}
+    from project import tls, trust
+
+    pair = tls.prepare(settings)
+    assert pair is not None
+    context = tls.context(pair)
+
+    def look() -> None:
+        kept = tls.prepare(settings)  # makes our own anew when it is time; a given one may have been replaced
+        assert kept is not None
+        tls.load(context, kept)
+
+    async def renew() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, look)
+
+    # A browser that was told to insist on HTTPS shows no way past a certificate it does not know: so for a month only
+    # where the authority is our own.
+    days = 30 if pair.own else 365
+    own = trust.pages(settings, settings.tls_folder / "ca.crt") if pair.own else {}
+    port = settings.port if settings.http_port is not None else None
+    return {"ssl": context, "renew": renew, "own": own, "hsts_s": days * 86400, "https_port": port}
 
 
 def simulate(given: argparse.Namespace) -> None:

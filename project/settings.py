@@ -73,6 +73,9 @@ MIDDLEWARE = ["lianzao.foundation.http.doorman"]
 TEMPLATES: list[dict[str, object]] = []
 CSRF_COOKIE_HTTPONLY = False
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = CONFIG.secure or bool(CONFIG.proxies)
+#: The front sets this header itself and drops what a caller says; nobody else reaches the web process.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 APPEND_SLASH = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 SILENCED_SYSTEM_CHECKS = ["models.W042"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import signal
 import socket
@@ -18,12 +19,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lianzao.foundation import figures
 from project import lifeline, migrating, postgres, progress
 from project.config import ROOT, Config
 from project.postgres import Cluster, GroundError
 from project.processes import Stopping, serving
+
+if TYPE_CHECKING:
+    from project.tls import Pair
 
 RESTARTS = figures.Counter("lianzao_process_restarts_total", "Processes that ended by themselves, by name.", ("name",))
 READY_S = 300.0  # a planner that has to compile its kernels on a slow machine takes minutes
@@ -90,12 +95,21 @@ class Supervisor:
         self.children: list[Child] = []
         self.schema = ""
         self.database = Database()
+        self.pair: Pair | None = None
         self.stopping = Stopping()
         signal.signal(signal.SIGHUP, self.stopping._tell)
 
     def run(self) -> None:
         """Start, watch, stop. Raises GroundError when it cannot start."""
-        with alone(self.config), opened(self.config.host, self.config.port) as sockets:
+        refuse_plain(self.config)
+        with alone(self.config), contextlib.ExitStack() as held:
+            sockets = [
+                each
+                for port in (self.config.port, self.config.http_port if self.config.secure else None)
+                if port is not None
+                for each in held.enter_context(opened(self.config.host, port))
+            ]
+            self.pair = self._certificate()
             cluster = None
             keeper = None
             try:
@@ -117,11 +131,26 @@ class Supervisor:
                 if keeper is not None:
                     keeper.communicate(b"stopped\n")
 
+    def _certificate(self) -> Pair | None:
+        if not self.config.secure:
+            return None
+        from project import tls  # not before it is needed: its library takes a moment to load
+
+        return tls.prepare(self.config)
+
+    def _hosts(self) -> dict[str, str]:
+        if self.pair is None:
+            return {}
+        from project import tls
+
+        return {"LIANZAO_ALLOWED_HOSTS": ",".join(tls.hosts(self.config))}
+
     def environment(self) -> dict[str, str]:
         """What the children are told."""
         return {
             **os.environ,
             **lifeline.environment(),
+            **self._hosts(),
             "LIANZAO_DATABASE_URL": postgres.application_url(self.config),
             "LIANZAO_SECRET_KEY": self.config.kept_secret_key(),
             "LIANZAO_DATA": str(self.config.data),
@@ -268,7 +297,13 @@ class Supervisor:
     def _announce(self, seconds: float) -> None:
         host = self.config.host if self.config.host not in ("0.0.0.0", "::") else "127.0.0.1"
         shown = f"[{host}]" if ":" in host else host
-        self.say(f"ready in {seconds:.1f} s: http://{shown}:{self.config.port}/   (Ctrl-C stops)")
+        scheme = "https" if self.config.secure else "http"
+        self.say(f"ready in {seconds:.1f} s: {scheme}://{shown}:{self.config.port}/   (Ctrl-C stops)")
+        if self.pair is not None and self.pair.own:
+            from project import trust
+
+            for line in trust.told(self.config, self.config.tls_folder / "ca.crt"):
+                self.say(line)
         for line in self.plan.told():
             self.say(line)
 
@@ -322,6 +357,25 @@ def answers(path: str, target: str) -> bool:
             return made.recv(64).startswith(b"HTTP/1.1 200")
     except OSError:
         return False
+
+
+def refuse_plain(config: Config) -> None:
+    """Raise GroundError where passwords would cross a network in the clear."""
+    if config.secure or config.proxies or _only_here(config.host):
+        return
+    raise GroundError(
+        f"Plain HTTP is for this machine alone, and {config.host} is reachable by others. Serve HTTPS "
+        "(lianzao serve --https, or LIANZAO_TLS_CERT and LIANZAO_TLS_KEY), or, if a proxy in front ends TLS, name its "
+        "address in LIANZAO_PROXY"
+    )
+
+
+def _only_here(host: str) -> bool:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return True  # that it cannot be listened on is told in its own words
+    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 @contextlib.contextmanager

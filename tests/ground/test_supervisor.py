@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from project import migrating
+from project import migrating, tls
 from project.config import ROOT
 from project.postgres import Cluster
 
@@ -28,6 +30,7 @@ class Serving:
         self.data = data
         self.port = port
         self.cluster = Cluster(data / "postgres")
+        self.settings: dict[str, str] = {}
         self.process: subprocess.Popen[str] | None = None
         self.lines: queue.Queue[str] = queue.Queue()
         self.said: list[str] = []
@@ -35,7 +38,7 @@ class Serving:
     def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LIANZAO_")}
         settings = {"LIANZAO_DATA": str(self.data), "LIANZAO_PORT": str(self.port), "LIANZAO_WEB_WORKERS": "1"}
-        return kept | settings | {"PYTHONPATH": str(ROOT)}
+        return kept | settings | self.settings | {"PYTHONPATH": str(ROOT)}
 
     def start(self, *order: str) -> float:
         """Start (by default `serve`) and wait until it says it is ready; gives how long it took."""
@@ -217,6 +220,37 @@ supervisor.Supervisor(config.load(), supervisor.Plan(1, first=build)).run()
 def test_a_plant_that_takes_long_to_build_takes_no_time_from_the_processes(serving: Serving) -> None:
     serving.start(sys.executable, "-uc", SLOW_PLANT)
     assert serving.ask("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.slow
+def test_it_serves_https_by_its_own_authority(serving: Serving) -> None:
+    serving.settings = {"LIANZAO_HTTPS": "1", "LIANZAO_LOG": "json"}
+    serving.start()
+    said = json.loads(serving.said[-1])
+    assert f"https://127.0.0.1:{serving.port}/" in said["message"] and said["process"] == "serve"
+    print_ = json.loads(serving.wait_for("SHA-256"))["message"].split()[-1]
+    authority = serving.data / "tls" / "ca.crt"
+    assert tls.fingerprint(authority) == print_
+    with httpx.Client(verify=ssl.create_default_context(cafile=str(authority)), trust_env=False) as client:
+        url = f"https://localhost:{serving.port}"
+        assert client.get(f"{url}/readyz").json()["status"] == "ok"
+        answer = client.get(f"{url}/api/access/me")
+        assert answer.status_code == 401 and "secure" in answer.headers["set-cookie"].lower()
+        held(
+            lambda: (
+                'lianzao_front_seconds_count{process="front",to="web",status="4xx"}'
+                in client.get(f"{url}/metrics").text
+            )
+        )
+    plain = serving.ask("/orders")
+    assert plain.status_code == 308 and plain.headers["location"] == f"https://127.0.0.1:{serving.port}/orders"
+    assert serving.ask("/ca").status_code == 200
+
+
+def test_plain_http_is_not_served_to_others(serving: Serving) -> None:
+    done = serving.once("serve", LIANZAO_HOST="0.0.0.0")
+    assert done.returncode == 3 and "lianzao serve --https" in done.stderr and "LIANZAO_PROXY" in done.stderr
+    assert not serving.data.exists()
 
 
 def test_a_used_port_is_told_before_anything_is_made(serving: Serving) -> None:
