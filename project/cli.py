@@ -138,6 +138,22 @@ def parser() -> argparse.ArgumentParser:
     rebuild.add_argument("names", nargs="*", help="only these proofs")
     rebuild.add_argument("--repair", action="store_true", help="set right what differs")
 
+    backup = add(
+        "backup",
+        "back everything up into one file while Lianzao runs",
+        "  lianzao backup\n  lianzao backup --to /mnt/usb --verify\n  lianzao backup --list",
+    )
+    backup.add_argument("--to", type=Path, help="file, or folder there is (default: LIANZAO_BACKUP_FOLDER)")
+    backup.add_argument("--verify", action="store_true", help="restore it for a trial into a scratch database")
+    backup.add_argument("--file", type=Path, help="with --verify: an old backup, instead of making a new one")
+    backup.add_argument("--list", action="store_true", help="list the backups there are")
+    restore = add(
+        "restore",
+        "bring a backup back into an empty data folder, or the empty database of LIANZAO_OWNER_URL",
+        "  LIANZAO_DATA=/srv/lianzao lianzao restore lianzao-20261129-020000.zip",
+    )
+    restore.add_argument("file", type=Path, help="the backup")
+
     _deliveries(
         add(
             "deliveries",

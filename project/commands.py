@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
-from project import doctor, logs, migrating, opening, postgres, progress
+from project import backup, doctor, logs, migrating, opening, postgres, progress
 from project.config import ROOT, Config
 from project.postgres import GroundError
 from project.processes import module
@@ -106,7 +106,7 @@ def run_demo(given: argparse.Namespace, config: Config) -> int:
         ]
 
     first = DemoPlant(config)
-    Supervisor(config, Plan(2, given.work, given.plan, speed=speed, first=first, told=told), say).run()
+    Supervisor(config, Plan(2, given.work, given.plan, speed=speed, backup=False, first=first, told=told), say).run()
     return 0
 
 
@@ -324,6 +324,37 @@ def _checks() -> dict[str, Any]:
         repair = getattr(repairs, "rebuild_balances", None)
         rebuild.proves("inventory.balances", repair)(inventory.rebuild_balances)
     return dict(rebuild.CHECKS)
+
+
+def run_backup(given: argparse.Namespace, config: Config) -> int:
+    """Back up, or try a backup out."""
+    if given.file is not None and not given.verify:
+        raise Usage("--file names a backup to --verify; to bring one back: lianzao restore FILE")
+    if given.list:
+        for each in backup.kept(config):
+            verified = f"verified {each.verified_at:%Y-%m-%d %H:%M}" if each.verified_at else "not verified"
+            size = each.path.stat().st_size / 1e6
+            say(f"{each.path}  {each.made_at:%Y-%m-%d %H:%M} UTC  {size:.1f} MB  {verified}")
+        return 0
+    made = given.file
+    if made is None:
+        with opening.database(config):
+            made = backup.make(config, given.to)
+        say(str(made))
+    if given.verify:
+        backup.verify(config, made, whisper)
+        whisper("it can be restored, whole, and its books agree")
+    return 0
+
+
+def run_restore(given: argparse.Namespace, config: Config) -> int:
+    """Bring a backup back."""
+    backup.check(given.file)
+    with alone(config), opening.database(config):
+        backup.restore(config, given.file, whisper)
+        migrating.bring_up_to_date(config)
+    say("restored: lianzao serve")
+    return 0
 
 
 def run_deliveries(given: argparse.Namespace, config: Config) -> int:

@@ -74,6 +74,10 @@ TABLE: tuple[Variable, ...] = (
     Variable(
         "LIANZAO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "host names the server answers to, with commas between"
     ),
+    Variable("LIANZAO_BACKUP_FOLDER", "", "where backups go, best on another disk; empty: backups in the data folder"),
+    Variable("LIANZAO_BACKUP_HOURS", "24", "hours between the backups that serve makes by itself; 0: none"),
+    Variable("LIANZAO_BACKUP_KEEP", "7", "how many of them are kept; those before an upgrade count apart (3)"),
+    Variable("LIANZAO_UPGRADE_BACKUP", "1", "0 migrates an existing database without a backup before it"),
     Variable("LIANZAO_LOG", "text", "form of the log on standard error: text, or json (one object a line)"),
     Variable("LIANZAO_SLOW_MS", "1000", "a command that takes longer is told in the log and counted; milliseconds"),
     Variable("LIANZAO_SHARED", "", "folder of optional public data sets used by some tests and benches"),
@@ -103,6 +107,10 @@ class Config:
     language: str
     time_zone: str
     allowed_hosts: tuple[str, ...]
+    backup_folder: Path
+    backup_hours: int
+    backup_keep: int
+    upgrade_backup: bool
     log: str
     slow_ms: int
     shared: Path | None
@@ -165,13 +173,14 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     def text(name: str) -> str:
         return given.get(name, "").strip() or _DEFAULTS[name]
 
+    data = _data_folder(text("LIANZAO_DATA"))
     certificate, key = _file(text("LIANZAO_TLS_CERT")), _file(text("LIANZAO_TLS_KEY"))
     if (certificate is None) != (key is None):
         raise ConfigError("LIANZAO_TLS_CERT and LIANZAO_TLS_KEY go together: set both, or neither")
     return Config(
         database_url=_postgres_url("LIANZAO_DATABASE_URL", text("LIANZAO_DATABASE_URL")),
         owner_url=_postgres_url("LIANZAO_OWNER_URL", text("LIANZAO_OWNER_URL")),
-        data=_data_folder(text("LIANZAO_DATA")),
+        data=data,
         host=text("LIANZAO_HOST"),
         port=_whole("LIANZAO_PORT", text("LIANZAO_PORT"), 1, 65535),
         https=_flag("LIANZAO_HTTPS", text("LIANZAO_HTTPS")),
@@ -187,6 +196,10 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         language=text("LIANZAO_LANGUAGE"),
         time_zone=_zone(text("LIANZAO_TIME_ZONE")),
         allowed_hosts=tuple(host.strip() for host in text("LIANZAO_ALLOWED_HOSTS").split(",") if host.strip()),
+        backup_folder=_file(text("LIANZAO_BACKUP_FOLDER")) or data / "backups",
+        backup_hours=_whole("LIANZAO_BACKUP_HOURS", text("LIANZAO_BACKUP_HOURS"), 0, 8784),
+        backup_keep=_whole("LIANZAO_BACKUP_KEEP", text("LIANZAO_BACKUP_KEEP"), 1, 10_000),
+        upgrade_backup=_flag("LIANZAO_UPGRADE_BACKUP", text("LIANZAO_UPGRADE_BACKUP")),
         log=_one_of("LIANZAO_LOG", text("LIANZAO_LOG"), ("text", "json")),
         slow_ms=_whole("LIANZAO_SLOW_MS", text("LIANZAO_SLOW_MS"), 1, 3_600_000),
         shared=Path(text("LIANZAO_SHARED")).expanduser() if text("LIANZAO_SHARED") else None,

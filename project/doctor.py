@@ -7,14 +7,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from project import backup, migrating, opening, pages, postgres
 from project import config as configuration
-from project import migrating, opening, pages, postgres
 from project.config import Config
 from project.postgres import GroundError
 from project.processes import serving
@@ -41,11 +41,12 @@ Findings = Iterator[Finding]
 
 def examine(config: Config) -> list[Finding]:
     """Everything, in the order in which one thing rests on another."""
-    found = [*_data_folder(config), *_disk(config), *_port(config), *_web_build()]
+    found = [*_data_folder(config), *_disk(config), *_port(config), *_certificate(config), *_web_build()]
     if any(each.state == TROUBLE for each in found if each.subject == "data folder"):
         return found
     if config.embedded and not (postgres.cluster_of(config).data / "PG_VERSION").is_file():
         return [*found, Finding("database", OK, "none yet: `lianzao serve` makes it")]
+    found += backups(config)
     try:
         with opening.database(config):
             found += _database(config)
@@ -129,6 +130,76 @@ def _port(config: Config) -> Findings:
 
 def _family(config: Config) -> int:
     return socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
+
+
+def _certificate(config: Config) -> Findings:
+    if not config.secure:
+        if config.proxies:
+            said = f"plain HTTP; TLS ends in the proxy at {', '.join(map(str, config.proxies))}"
+            yield Finding("https", OK, said)
+        else:
+            yield Finding("https", OK, "plain HTTP, for this machine alone")
+        return
+    from project import tls
+
+    own = config.tls_certificate is None
+    path = config.tls_certificate or config.tls_folder / "server.crt"
+    if own and not path.exists():
+        yield Finding("https", OK, "`lianzao serve` makes the authority and the certificate")
+        return
+    try:
+        left = tls.days_left(path)
+    except (OSError, ValueError) as error:
+        yield Finding("https", TROUBLE, f"{path} cannot be read: {error}", "see docs/operate/https.md")
+        return
+    key = config.tls_key or config.tls_folder / "server.key"
+    if key.exists() and key.stat().st_mode & 0o077:
+        yield Finding("https", TROUBLE, f"others may read {key}", f"chmod 600 {key}")
+    renew = "start `lianzao serve`, or see why it does not renew it" if own else "renew it; it is read anew every hour"
+    if left <= 0:
+        yield Finding("https", TROUBLE, f"the certificate {path} ended {-left:.0f} days ago", renew)
+    elif left < 14:
+        yield Finding("https", WARNING, f"the certificate {path} ends in {left:.0f} days", renew)
+    else:
+        yield Finding("https", OK, f"the certificate is good for {left:.0f} days")
+    if own:
+        left = tls.days_left(config.tls_folder / "ca.crt")
+        print_ = tls.fingerprint(path.parent / "ca.crt")
+        said = f"our own authority is good for {left / 365:.1f} years; SHA-256 {print_}"
+        todo = "" if left > 180 else "plan a new one: remove tls/ca.*, start, and have every device trust it"
+        yield Finding("authority", OK if left > 180 else WARNING, said, todo)
+
+
+def backups(config: Config) -> Findings:
+    """When the last backup was made, and whether one was tried out."""
+    found = backup.kept(config)
+    where = config.backup_folder
+    hours = config.backup_hours or 24
+    if not found:
+        todo = (
+            "lianzao backup (serve makes one when it has run long enough)" if config.backup_hours else "lianzao backup"
+        )
+        yield Finding("backup", WARNING, f"none in {where}", todo)
+        return
+    age = (datetime.now(UTC) - found[0].made_at) / timedelta(hours=1)
+    verified = next((each for each in found if each.verified_at), None)
+    said = f"the last one is {age:.0f} hours old ({found[0].path.name})"
+    if age > 3 * hours + 1:
+        yield Finding(
+            "backup", TROUBLE, said, "see in the log of `backup` why none is made; lianzao backup makes one now"
+        )
+    elif age > hours + 1:
+        yield Finding("backup", WARNING, said, "see that `lianzao serve` runs: it makes them")
+    elif verified is None:
+        todo = f"lianzao backup --verify --file {found[0].path}"
+        yield Finding("backup", WARNING, f"{said}, never tried out", todo)
+    else:
+        yield Finding("backup", OK, f"{said}; restored for a trial: {verified.path.name}")
+    free = shutil.disk_usage(where).free
+    if free < 3 * found[0].path.stat().st_size:
+        yield Finding(
+            "backup", WARNING, f"{free / (1 << 30):.1f} GB free in {where}", "keep fewer (LIANZAO_BACKUP_KEEP)"
+        )
 
 
 def _web_build() -> Findings:

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
@@ -63,6 +63,7 @@ def bring_up_to_date(config: Config) -> bool:
             connection.execute(_LOCK)  # another machine may be at it
             if recorded(url) == mark:
                 return False
+            _before_upgrade(config, connection)
             with progress.telling("bringing the database up to date", at_once=True):
                 _migrate(url)
             order = sql.SQL("COMMENT ON TABLE django_migrations IS {}").format(sql.Literal(mark))
@@ -70,6 +71,27 @@ def bring_up_to_date(config: Config) -> bool:
     except psycopg.OperationalError as error:
         raise GroundError(f"The database does not answer under the owner's URL: {str(error).strip()}") from error
     return True
+
+
+def _before_upgrade(config: Config, connection: psycopg.Connection[Any]) -> None:
+    """Refuse a database of a newer version; back up one of an older before its tables change."""
+    from project import backup  # which reads our mark
+
+    there = backup.applied(connection)
+    if not there:
+        return
+    backup.refuse_newer(there, "The database")
+    if not config.upgrade_backup or not backup.known_migrations() - set(there):
+        return
+    try:
+        with progress.telling("backing up before the upgrade", at_once=True):
+            backup.make(config, before_upgrade=True)
+    except GroundError as error:
+        raise GroundError(
+            f"{error}\nNothing was changed. An upgrade begins with a backup; with LIANZAO_UPGRADE_BACKUP=0 it goes "
+            "without one"
+        ) from error
+    backup.prune(config)
 
 
 def _migrate(url: str) -> None:

@@ -252,8 +252,9 @@ class Cluster:
             found = kept.read_text(encoding="ascii", errors="replace").strip()
             if found != str(self.major):
                 raise GroundError(
-                    f"{self.data} was written by PostgreSQL {found}, but this is {self.version}. Dump it with "
-                    f"version {found} and restore it here, or run with the binaries of version {found}"
+                    f"{self.data} was written by PostgreSQL {found}, but this is {self.version}. With the release that "
+                    f"ran it make a backup (lianzao backup), move {self.home} away, and restore the backup with this "
+                    "one (lianzao restore FILE)"
                 )
             return
         draft = self.home / "data.new"

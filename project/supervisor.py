@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lianzao.foundation import figures
-from project import lifeline, migrating, postgres, progress
+from project import backup, lifeline, migrating, postgres, progress
 from project.config import ROOT, Config
 from project.postgres import Cluster, GroundError
 from project.processes import Stopping, serving
@@ -50,6 +50,7 @@ class Child:
     sockets: tuple[int, ...] = ()
     probe: tuple[str, str] | None = None  # a Unix socket, and the path that answers 200 when ready
     patience_s: float = 10.0
+    environ: dict[str, str] = field(default_factory=dict)  # more than the others are told
     process: subprocess.Popen[bytes] | None = None
     ready: bool = False
     started_at: float = 0.0
@@ -81,6 +82,7 @@ class Plan:
     work: int = 1
     plan: int = 1
     speed: float | None = None
+    backup: bool = True
     first: Callable[[dict[str, str]], None] | None = None  # once the database stands, before the processes start
     told: Callable[[], list[str]] = field(default=list)  # more lines to print when all is ready
 
@@ -126,6 +128,7 @@ class Supervisor:
                 with run_folder(self.config) as folder:
                     self._watch(environ, folder, sockets, began)
             finally:
+                backup.clear_scratch(self.config)
                 if cluster is not None:
                     cluster.stop()
                 if keeper is not None:
@@ -229,8 +232,14 @@ class Supervisor:
             *(Child(f"work {number + 1}", ["work"]) for number in range(self.plan.work)),
             *(Child(f"plan {number + 1}", ["plan"]) for number in range(self.plan.plan)),
             front,
+            *self._keeper_of_backups(),
             *([] if self.plan.speed is None else [Child("simulator", ["simulate", "--speed", str(self.plan.speed)])]),
         ]
+
+    def _keeper_of_backups(self) -> list[Child]:
+        if not (self.plan.backup and self.config.backup_hours and (self.config.embedded or self.config.owner_url)):
+            return []
+        return [Child("backup", ["backup"], environ={"LIANZAO_OWNER_URL": postgres.owner_url(self.config)})]
 
     def _look_after(self, child: Child, environ: dict[str, str], told: bool) -> None:
         now = time.monotonic()
@@ -263,7 +272,7 @@ class Supervisor:
             given.append(writing)
         try:
             child.process = subprocess.Popen(
-                order, env=environ, pass_fds=given, stdin=subprocess.DEVNULL, start_new_session=True
+                order, env=environ | child.environ, pass_fds=given, stdin=subprocess.DEVNULL, start_new_session=True
             )
         finally:
             if writing is not None:

@@ -208,7 +208,7 @@ def demo_logins_allowed() -> bool:
     told = getattr(settings, "DEMO_LOGINS", None)
     if told is not None:
         return bool(told)
-    return settings.CONFIG.host in ("127.0.0.1", "::1", "localhost")
+    return settings.CONFIG.host in ("127.0.0.1", "::1", "localhost") and not settings.CONFIG.proxies
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------

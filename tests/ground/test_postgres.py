@@ -132,7 +132,7 @@ def test_another_major_version_is_refused_with_advice(tmp_path: Path) -> None:
     try:
         made.ensure()
         (made.data / "PG_VERSION").write_text("13\n")
-        with pytest.raises(GroundError, match=r"written by PostgreSQL 13.*[Dd]ump"):
+        with pytest.raises(GroundError, match=r"written by PostgreSQL 13.*lianzao backup.*lianzao restore"):
             made.start()
     finally:
         made.destroy()
