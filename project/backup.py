@@ -31,7 +31,7 @@ import psycopg
 from psycopg import sql
 
 from lianzao.foundation import figures
-from project import migrating, postgres
+from project import migrating, postgres, retention
 from project.config import ROOT, Config, load
 from project.postgres import GroundError
 from project.programs import client_programs
@@ -252,6 +252,11 @@ class Keeper:
             return None
         for old in prune(self.config):
             log.info("old backup %s removed", old.name)
+        try:
+            for name in retention.forget_events(self.config):
+                log.info("events of %s dropped; the backup holds them", name.removeprefix("foundation_event_"))
+        except psycopg.Error as error:
+            log.error("old events could not be dropped, again after the next backup: %s", str(error).strip())
         return path
 
 

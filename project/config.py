@@ -78,6 +78,13 @@ TABLE: tuple[Variable, ...] = (
     Variable("LIANZAO_BACKUP_HOURS", "24", "hours between the backups that serve makes by itself; 0: none"),
     Variable("LIANZAO_BACKUP_KEEP", "7", "how many of them are kept; those before an upgrade count apart (3)"),
     Variable("LIANZAO_UPGRADE_BACKUP", "1", "0 migrates an existing database without a backup before it"),
+    Variable("LIANZAO_KEEP_EVENTS_MONTHS", "0", "months that events are kept, at least 3; 0: for ever"),
+    Variable("LIANZAO_KEEP_DELIVERIES_DAYS", "7", "days that deliveries are kept once they are done or dropped"),
+    Variable(
+        "LIANZAO_KEEP_PLAN_RUNS_DAYS",
+        "90",
+        "days that planning runs are kept, if nothing rests on them; 0: for ever",
+    ),
     Variable("LIANZAO_LOG", "text", "form of the log on standard error: text, or json (one object a line)"),
     Variable("LIANZAO_SLOW_MS", "1000", "a command that takes longer is told in the log and counted; milliseconds"),
     Variable("LIANZAO_SHARED", "", "folder of optional public data sets used by some tests and benches"),
@@ -111,6 +118,9 @@ class Config:
     backup_hours: int
     backup_keep: int
     upgrade_backup: bool
+    keep_events_months: int
+    keep_deliveries_days: int
+    keep_plan_runs_days: int
     log: str
     slow_ms: int
     shared: Path | None
@@ -200,6 +210,9 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         backup_hours=_whole("LIANZAO_BACKUP_HOURS", text("LIANZAO_BACKUP_HOURS"), 0, 8784),
         backup_keep=_whole("LIANZAO_BACKUP_KEEP", text("LIANZAO_BACKUP_KEEP"), 1, 10_000),
         upgrade_backup=_flag("LIANZAO_UPGRADE_BACKUP", text("LIANZAO_UPGRADE_BACKUP")),
+        keep_events_months=_or_never("LIANZAO_KEEP_EVENTS_MONTHS", text("LIANZAO_KEEP_EVENTS_MONTHS"), 3),
+        keep_deliveries_days=_whole("LIANZAO_KEEP_DELIVERIES_DAYS", text("LIANZAO_KEEP_DELIVERIES_DAYS"), 1, 3660),
+        keep_plan_runs_days=_or_never("LIANZAO_KEEP_PLAN_RUNS_DAYS", text("LIANZAO_KEEP_PLAN_RUNS_DAYS"), 7),
         log=_one_of("LIANZAO_LOG", text("LIANZAO_LOG"), ("text", "json")),
         slow_ms=_whole("LIANZAO_SLOW_MS", text("LIANZAO_SLOW_MS"), 1, 3_600_000),
         shared=Path(text("LIANZAO_SHARED")).expanduser() if text("LIANZAO_SHARED") else None,
@@ -237,6 +250,13 @@ def _whole(name: str, value: str, least: int, most: int) -> int:
     if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
         raise ConfigError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
     return int(value)
+
+
+def _or_never(name: str, value: str, least: int) -> int:
+    count = _whole(name, value, 0, 36_600)
+    if 0 < count < least:
+        raise ConfigError(f"{name} must be 0 (for ever) or at least {least}")
+    return count
 
 
 def _workers(value: str) -> int:

@@ -35,7 +35,6 @@ POLL_S = 1.0
 CONTENDED_S = 0.2  # something is overdue but another process has it in hand
 LONGEST_PAUSE_S = 10.0
 SITES_S = 5.0
-DONE_KEPT_DAYS = 7
 KEEP_HOUSE_S = 3600.0
 BACKUP_LOOK_S = 60.0
 #: What is asked of connections by all web processes together; PostgreSQL's own limit is 200 in the embedded cluster.
@@ -229,6 +228,7 @@ def keep_house() -> dict[str, int]:
 
     Harmless when several processes do it at once.
     """
+    from django.conf import settings
     from django.db import connection
 
     from lianzao.access import sessions
@@ -237,11 +237,29 @@ def keep_house() -> dict[str, int]:
     swept = 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(SWEEP_DELIVERIES, [DONE_KEPT_DAYS])
+            cursor.execute(SWEEP_DELIVERIES, [settings.CONFIG.keep_deliveries_days])
             swept += cursor.rowcount
             if cursor.rowcount < 5000:
                 break
-    return {"partitions": partitions.ensure(), "deliveries": swept, "sessions": sessions.sweep()}
+    return {"partitions": partitions.ensure(), "deliveries": swept, "sessions": sessions.sweep()} | _forget_runs(
+        settings.CONFIG.keep_plan_runs_days
+    )
+
+
+def _forget_runs(days: int) -> dict[str, int]:
+    """Forget planning runs of which nothing stands any more, a few thousand at a time."""
+    planning = module("lianzao.planning.commands")
+    if planning is None or not days:
+        return {}
+    from lianzao.foundation.actor import system_actor
+
+    forgotten = 0
+    while planning.are_runs_to_forget(days):
+        done = planning.forget_plan_runs(system_actor("housekeeping"), older_than_days=days)
+        if not done["forgotten"]:
+            break
+        forgotten += done["forgotten"]
+    return {"planning runs": forgotten}
 
 
 class Keeper:

@@ -9,11 +9,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import connection, models
+
 from lianzao.access.models import Site
 from lianzao.access.queries import site_zone
 from lianzao.catalog.models import Item
 from lianzao.engine.columns import Plan
-from lianzao.foundation import entity, figures, link
+from lianzao.foundation import clock, entity, figures, link
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import UNSET, command
 from lianzao.foundation.outbox import publish
@@ -359,3 +361,47 @@ def _hurt(by: Actor, taken: snapshot.Snapshot, plan: Any) -> list[dict[str, Any]
         english = by.language.startswith("en") and known is not None and known.name_en
         each["customer"] = "" if known is None else known.name_en if english else known.name
     return hurt
+
+
+# -- housekeeping -----------------------------------------------------------------------------------------------------
+
+FORGOTTEN_AT_ONCE = 5000
+
+
+def _runs_to_forget() -> str:
+    """SQL for the ids of old runs on which nothing rests: no proposal, message or projection; never a site's latest."""
+    kept = " ".join(
+        f"AND NOT EXISTS (SELECT 1 FROM {each.related_model._meta.db_table} o WHERE o.{each.field.column} = r.id)"
+        for each in PlanRun._meta.get_fields(include_hidden=True)
+        if isinstance(each, models.ManyToOneRel) and each.related_model is not PlanRun
+    )
+    return (
+        f"SELECT r.id FROM planning_plan_run r WHERE r.created_at < %s::timestamptz {kept}"
+        " AND EXISTS (SELECT 1 FROM planning_plan_run n WHERE n.site_id = r.site_id AND n.id > r.id)"
+        f" ORDER BY r.id LIMIT {FORGOTTEN_AT_ONCE}"
+    )
+
+
+def are_runs_to_forget(days: int) -> bool:
+    """Whether any run is older than so many days and stands for nothing any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS ({_runs_to_forget()})", [clock.now() - timedelta(days=days)])
+        row = cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
+@command(hidden=True, right="foundation.keep_house")
+def forget_plan_runs(by: Actor, *, older_than_days: int) -> dict[str, int]:
+    """Remove planning runs that are older than so many days and to which nothing refers any more.
+
+    What a run proposed, or a date it published, keeps the run. At most some thousands at once.
+    """
+    if older_than_days < 7:
+        raise Invalid("too_small", field="older_than_days")
+    with connection.cursor() as cursor:
+        cursor.execute(_runs_to_forget(), [by.now - timedelta(days=older_than_days)])
+        ids = [row[0] for row in cursor.fetchall()]
+        # The next run names the one before it; that one is then the first of what is kept.
+        cursor.execute("UPDATE planning_plan_run SET parent_id = NULL WHERE parent_id = ANY(%s::uuid[])", [ids])
+        cursor.execute("DELETE FROM planning_plan_run WHERE id = ANY(%s::uuid[])", [ids])
+    return {"forgotten": len(ids)}

@@ -5765,6 +5765,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/planning/forget_plan_runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * planning.forget_plan_runs
+         * @description Remove planning runs that are older than so many days and to which nothing refers any more.
+         *
+         *     What a run proposed, or a date it published, keeps the run. At most some thousands at once.
+         */
+        post: operations["planning_forget_plan_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/planning/need_trail": {
         parameters: {
             query?: never;
@@ -12671,6 +12693,11 @@ export interface components {
              * @default
              */
             why: string;
+        };
+        /** PlanningForgetPlanRuns */
+        PlanningForgetPlanRuns: {
+            /** Older Than Days */
+            older_than_days: number;
         };
         /** PlanningNoteNeed */
         PlanningNoteNeed: {
@@ -24786,6 +24813,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    planning_forget_plan_runs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanningForgetPlanRuns"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
