@@ -229,8 +229,19 @@ def _rights_page() -> str:
             "roles at sites. Every entity's and command's own right stands on its room's page.\n",
             "## Roles as shipped\n",
             _table(("role", "words", "for", "rights"), rows),
+            "## Rights beside commands and lists\n",
+            "They widen what a command does for whoever holds them; the command itself needs its own right.\n",
+            _table(("right", "words"), [(f"`{right}`", said) for right, said in _wider_rights()]),
         ]
     )
+
+
+def _wider_rights() -> list[tuple[str, str]]:
+    """The rights that are neither a command's nor a list's, from the words."""
+    from lianzao.foundation import words
+
+    found = {key.removeprefix("right."): pair for key, pair in words.catalogue().items() if key.startswith("right.")}
+    return [(right, f"{zh} · {en}") for right, (zh, en) in sorted(found.items())]
 
 
 def _configuration_page() -> str:

@@ -20,6 +20,9 @@ from lianzao.production.standing import Standing, required_now, stand
 from lianzao.values.errors import Conflict, Invalid
 from lianzao.values.quantity import ZERO
 
+#: Line leads and planners hold it by production.*; operators do not.
+REVERSE_ANY = "production.reverse_any_report"
+
 TAKE_BACK = """
 WITH operation AS (
     UPDATE production_work_order_operation o
@@ -48,10 +51,12 @@ WHERE w.id = %(work_order)s::uuid
 def reverse_report(by: Actor, *, report: OperationReport, reason: str) -> OperationReport:
     """Take back a report: its moves are reversed, its quantities subtracted, what it left uncovered is void.
 
+    Everybody takes back what he reported himself; another's report needs the right production.reverse_any_report.
     Refused when later operations have used its pieces, or its finished goods have gone elsewhere.
     """
     if not reason.strip():
         raise Invalid("field_missing", field="reason")
+    rules.check_reporter(by.id, (report.created_by, report.person_id), by.may(REVERSE_ANY))
     if report.reversed_at is not None:
         raise Conflict("already_reversed", document=report.label)
     operation = WorkOrderOperation.objects.get(pk=report.operation_id)

@@ -112,6 +112,12 @@ def check_report(
                          quantity=quantity, tolerance=tolerance_percent)  # fmt: skip
 
 
+def check_reporter(by: UUID | None, reporters: Iterable[UUID | None], may_any: bool) -> None:
+    """Whether somebody may take a report back: who made it or did the work, else who holds the right. RuleBroken."""
+    if not may_any and (by is None or by not in set(reporters)):
+        raise RuleBroken("report_of_somebody_else")
+
+
 def check_reversal(operations: Sequence[Operation], sequence: int, good: Decimal) -> None:
     """Whether a report may be taken back: later operations must not have used its pieces. Raises RuleBroken."""
     here = next(each for each in operations if each.sequence == sequence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,14 +11,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lianzao.foundation import clock, link, packing
-from lianzao.foundation.command import run
+from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import by_id, run
 from lianzao.foundation.entity import query
 from lianzao.inventory import commands as inventory
 from lianzao.inventory import queries as stock
 from lianzao.inventory.models import Lot, PendingMove
 from lianzao.production import commands as production
 from lianzao.production import queries
-from lianzao.production.models import OperationReport, WorkOrder, WorkOrderMaterial
+from lianzao.production.models import OperationReport, WorkOrder, WorkOrderMaterial, WorkOrderOperation
 from lianzao.values.errors import Conflict, Invalid, RuleBroken
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
@@ -215,6 +217,28 @@ def test_a_report_is_taken_back_as_a_whole(floor: Floor) -> None:
     with pytest.raises(RuleBroken, match="stock_short"):
         production.reverse_report(floor.by, report=first.id, reason="too late")
     assert material(order, floor.steel).required_quantity == 22
+    floor.prove()
+
+
+def test_nobody_takes_back_another_mans_report_but_the_lead(floor: Floor) -> None:
+    stocked(floor)
+    order = floor.order(floor.body, "10")
+    operation = WorkOrderOperation.objects.get(work_order=order)
+    rights = frozenset({"production.report_operation", "production.reverse_report", "production.view_*"})
+    wang, zhao = (
+        Actor(id=uuid7(), name=name, sites=frozenset({floor.site_id}), site=floor.site_id, rights=rights)
+        for name in ("王", "赵")
+    )
+    lead = replace(zhao, id=uuid7(), name="班长", rights=frozenset({"production.*"}), memory={})
+    first = production.report_operation(wang, operation=operation, good=D(2))
+    with pytest.raises(RuleBroken, match="report_of_somebody_else"):
+        production.reverse_report(zhao, report=first, reason="not mine")
+    assert OperationReport.objects.get(pk=first.id).reversed_at is None
+    production.reverse_report(wang, report=first, reason="my own mistake")
+    second = production.report_operation(wang, operation=by_id(operation.id), good=D(3))
+    production.reverse_report(lead, report=second, reason="his mistake")
+    for_zhao = production.report_operation(wang, operation=by_id(operation.id), good=D(1), person_id=zhao.id)
+    production.reverse_report(zhao, report=for_zhao, reason="it was my work")
     floor.prove()
 
 

@@ -16,6 +16,7 @@ from lianzao.production.rules import (
     Report,
     backflush,
     check_report,
+    check_reporter,
     check_reversal,
     check_serials,
     covered_by,
@@ -172,3 +173,13 @@ def test_serials() -> None:
     for serials in (["A", "A"], ["A"]):
         with pytest.raises(Invalid):
             check_serials(serials, D(2))
+
+
+def test_a_report_is_taken_back_by_who_made_it_or_may_any() -> None:
+    me, other = UUID(int=1), UUID(int=2)
+    check_reporter(me, [me, None], False)
+    check_reporter(me, [other, me], False)
+    check_reporter(None, [other], True)
+    for by in (me, None):
+        with pytest.raises(RuleBroken, match="report_of_somebody_else"):
+            check_reporter(by, [other, None], False)
