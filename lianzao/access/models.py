@@ -9,7 +9,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from lianzao.foundation.entity import ChoiceField, Entity, Master, Part
-from lianzao.values.time import uuid7
+from lianzao.values.errors import Invalid
+from lianzao.values.time import is_zone, uuid7
 
 
 class Site(Master):
@@ -17,6 +18,11 @@ class Site(Master):
 
     time_zone = models.CharField(max_length=60, default="Asia/Shanghai")
     currency = models.CharField(max_length=3, default="CNY", validators=[RegexValidator(r"^[A-Z]{3}$")])
+
+    def check_row(self) -> None:
+        """Days and shifts are reckoned in the zone, so it must be one. Raises Invalid."""
+        if not is_zone(self.time_zone):
+            raise Invalid("time_zone_unknown", field="time_zone", time_zone=self.time_zone)
 
 
 class Audience(models.TextChoices):

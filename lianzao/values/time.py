@@ -6,11 +6,14 @@ import os
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from uuid import UUID
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 Instant = datetime
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The years a day or an instant may lie in. Outside, reckoning with lead times would run out of the calendar.
+FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 _lock = threading.Lock()
 _last = 0
@@ -60,6 +63,21 @@ def parse_instant(text: str) -> datetime:
     if value.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
     return value.astimezone(UTC)
+
+
+def is_plausible(value: date) -> bool:
+    """Whether a day or an instant lies in years a plant has to do with."""
+    return FIRST_YEAR <= value.year <= LAST_YEAR
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def is_zone(name: str) -> bool:
+    """Whether a name is a time zone of the IANA list, such as Asia/Shanghai."""
+    return name in _zones()
 
 
 def local_date(instant: datetime, zone: str) -> date:

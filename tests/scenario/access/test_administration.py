@@ -8,9 +8,11 @@ import pytest
 from django.db import connection
 
 from lianzao.access import commands, queries
-from lianzao.access.models import Assignment, Person, Role
+from lianzao.access.models import Assignment, Person, Role, Site
 from lianzao.access.roles import SHIPPED
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import run
+from lianzao.foundation.transfer import import_file
 from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, RuleBroken
 from lianzao.values.time import uuid7
 from tests.scenario.access.conftest import PASSWORD, SYSTEM, Door
@@ -190,3 +192,16 @@ def test_a_person_sees_the_assignments_of_his_sites_only(door: Door, clerk: Acto
         ("root", None),
     }
     assert [row["code"] for row in browser.get("access/site").json()["rows"]] == ["SZ"]
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "GMT+8", "../../etc/passwd", "asia/shanghai"])
+def test_a_site_lies_in_a_zone_of_the_list(door: Door, zone: str) -> None:
+    """Days, shifts and plans are reckoned in it: nonsense would fail much later, far from whoever typed it."""
+    with pytest.raises(Invalid, match="time_zone_unknown") as refused:
+        run(SYSTEM, "access.create_site", {"code": "X", "name": "X", "time_zone": zone})
+    assert refused.value.field == "time_zone"
+    with pytest.raises(Invalid, match="time_zone_unknown"):
+        run(SYSTEM, "access.change_site", {"site": str(door.suzhou.id), "time_zone": zone})
+    told = import_file(SYSTEM, kind="access.site", data=f"code,name,time_zone\nX,X,{zone}\n".encode(), dry_run=False)
+    assert [(each.row, each.field, each.code) for each in told.errors] == [(2, "time_zone", "time_zone_unknown")]
+    assert not Site.objects.filter(code="X").exists()
