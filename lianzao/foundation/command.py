@@ -13,6 +13,7 @@ import dataclasses
 import enum
 import inspect
 import logging
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,10 +27,12 @@ from typing import Annotated, Any, Generic, ParamSpec, TypeVar, overload
 from uuid import UUID
 
 import pydantic
+from django.apps import apps
 from django.conf import settings
 from django.db import OperationalError, connection, models, transaction
 from django.db.utils import IntegrityError
 from psycopg import errors as pg
+from pydantic_core import PydanticCustomError
 
 from lianzao.foundation import audit, clock, figures, outbox, packing
 from lianzao.foundation.actor import Actor
@@ -38,7 +41,8 @@ from lianzao.foundation.registry import COMMANDS, kind_of, model_of, room_of
 from lianzao.foundation.trail import note, some_trail
 from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound
 from lianzao.values.reference import Ref
-from lianzao.values.time import uuid7
+from lianzao.values.text import has_unprintable
+from lianzao.values.time import is_plausible, uuid7
 
 log = logging.getLogger("lianzao.command")
 P = ParamSpec("P")
@@ -162,17 +166,91 @@ class Body(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
+def _known_kind(value: str) -> str:
+    try:
+        model_of(value)
+    except (KeyError, LookupError, ValueError):
+        raise PydanticCustomError("no_such_kind", "no such kind") from None
+    return value
+
+
 class RefBody(Body):
     """A reference to any document."""
 
-    kind: str
+    kind: Annotated[str, pydantic.Field(max_length=80), pydantic.AfterValidator(_known_kind)]
     id: UUID
 
 
-Number = Annotated[Decimal, pydantic.Field(max_digits=20, decimal_places=6, allow_inf_nan=False)]
-Text = Annotated[str, pydantic.Field(max_length=20_000)]
+def _printable(value: str) -> str:
+    """Refuse signs that no paper shows: PostgreSQL cannot keep NUL, and the rest hide in screens and files."""
+    if has_unprintable(value):
+        raise PydanticCustomError("unprintable", "signs that cannot be printed")
+    return value
+
+
+def _printable_within(value: Any) -> Any:
+    """The same for whatever stands inside a free JSON value."""
+    if isinstance(value, str):
+        _printable(value)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            _printable_within(name)
+            _printable_within(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _printable_within(inner)
+    return value
+
+
+def _said_as_date(value: Any) -> Any:
+    """Pydantic takes a bare number for seconds since 1970: 20260302 would become a day in August of that year."""
+    if isinstance(value, (int, float)) or (isinstance(value, str) and not re.search(r"\d[-T:]\d", value)):
+        raise PydanticCustomError("date_parsing", "a day is written 2026-03-02")
+    return value
+
+
+def _said_as_instant(value: Any) -> Any:
+    if isinstance(value, (int, float)) or (isinstance(value, str) and not re.search(r"\d[-T:]\d", value)):
+        raise PydanticCustomError("datetime_parsing", "an instant is written 2026-03-02T08:00:00+08:00")
+    return value
+
+
+D = TypeVar("D", date, datetime)
+
+
+def _within_reach(value: D) -> D:
+    """Refuse years no plant plans for: reckoning with them runs out of the calendar."""
+    if not is_plausible(value):
+        raise PydanticCustomError("out_of_calendar", "beyond the calendar")
+    return value
+
+
+def _no_truth(value: Any) -> Any:
+    """True is no number, although Python counts it as 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("decimal_type", "a number")
+    return value
+
+
+DECIMAL_SIGNS = pydantic.BeforeValidator(_no_truth)
+Printable = pydantic.AfterValidator(_printable)
+Number = Annotated[Decimal, pydantic.Field(max_digits=20, decimal_places=6, allow_inf_nan=False), DECIMAL_SIGNS]
+Text = Annotated[str, pydantic.Field(max_length=20_000), Printable]
 Whole = Annotated[int, pydantic.Field(strict=True, ge=-(2**31), lt=2**31)]
-SCALARS: dict[Any, Any] = {Decimal: Number, str: Text, int: Whole, datetime: pydantic.AwareDatetime, Ref: RefBody}
+Day = Annotated[date, pydantic.BeforeValidator(_said_as_date), pydantic.AfterValidator(_within_reach)]
+Moment = Annotated[
+    pydantic.AwareDatetime, pydantic.BeforeValidator(_said_as_instant), pydantic.AfterValidator(_within_reach)
+]
+Free = Annotated[Any, pydantic.AfterValidator(_printable_within)]
+SCALARS: dict[Any, Any] = {
+    Decimal: Number,
+    str: Text,
+    int: Whole,
+    date: Day,
+    datetime: Moment,
+    Ref: RefBody,
+    dict[str, Any]: Annotated[dict[str, Any], pydantic.AfterValidator(_printable_within)],
+}
 
 
 def schema_type(of: Parameter) -> Any:
@@ -200,17 +278,18 @@ def column_type(column: models.Field[Any, Any]) -> Any:
         return Annotated[
             Decimal,
             pydantic.Field(max_digits=column.max_digits, decimal_places=column.decimal_places, allow_inf_nan=False),
+            DECIMAL_SIGNS,
         ]
     if isinstance(column, models.CharField):
         return Annotated[
-            str, pydantic.Field(max_length=column.max_length or 20_000, min_length=0 if column.blank else 1)
+            str, pydantic.Field(max_length=column.max_length or 20_000, min_length=0 if column.blank else 1), Printable
         ]
     for field_class, kind in (
         (models.BooleanField, bool),
         (models.SmallIntegerField, Annotated[int, pydantic.Field(strict=True, ge=-32768, le=32767)]),
         (models.IntegerField, Whole),
-        (models.DateTimeField, pydantic.AwareDatetime),
-        (models.DateField, date),
+        (models.DateTimeField, Moment),
+        (models.DateField, Day),
         (models.TimeField, __import__("datetime").time),
         (models.UUIDField, UUID),
         (models.TextField, Text),
@@ -219,7 +298,7 @@ def column_type(column: models.Field[Any, Any]) -> Any:
             return kind
     if column.__class__.__name__ == "ArrayField":
         return list[column_type(typing.cast(Any, column).base_field)]
-    return Any
+    return Free
 
 
 def body_model(name: str, parameters: Sequence[Parameter]) -> type[Body]:
@@ -342,8 +421,9 @@ class Command(Generic[P, R]):
                     raise
                 AGAIN.count(command=self.key)
             except IntegrityError as error:
-                if order_id is None or not _is_replay(error) or (connection.in_atomic_block and attempt):
-                    raise
+                if order_id is not None and _is_replay(error) and not (connection.in_atomic_block and attempt):
+                    continue
+                raise refused_by_database(error) or error from error
         raise AssertionError("unreachable")
 
     def _once(
@@ -423,6 +503,47 @@ class Replayed(dict[str, Any]):
     def entity(self) -> Entity:
         """The record the first answer named, as it stands now."""
         return typing.cast(Entity, model_of(self["kind"])._default_manager.get(pk=self["id"]))
+
+
+def refused_by_database(error: IntegrityError) -> DomainError | None:
+    """What the rooms' rules did not name, the database refused: its constraint by the field it guards, if it tells."""
+    cause = error.__cause__
+    diag = getattr(cause, "diag", None)
+    name, column = getattr(diag, "constraint_name", None), getattr(diag, "column_name", None)
+    if isinstance(cause, pg.CheckViolation):
+        return Invalid("out_of_range", field=_guarded_by(name) or "body")
+    if isinstance(cause, pg.UniqueViolation) and name is not None:
+        taken = re.search(r"=\((.*)\)", diag.message_detail or "")  # type: ignore[union-attr]
+        return Conflict("already_taken", field=_guarded_by(name) or "body", value=taken[1] if taken else "")
+    if isinstance(cause, pg.NotNullViolation) and column is not None:
+        return Invalid("field_missing", field=column.removesuffix("_id"))
+    return None
+
+
+def _guarded_by(name: str | None) -> str | None:
+    """The field a constraint of the database speaks of: a model's own constraint, or one Django made of a column."""
+    for model in apps.get_models():
+        for constraint in model._meta.constraints:
+            if constraint.name != name:
+                continue
+            if isinstance(constraint, models.UniqueConstraint) and constraint.fields:
+                return constraint.fields[-1]
+            if isinstance(constraint, models.CheckConstraint):
+                known = {each.name for each in model._meta.concrete_fields}
+                return next((each for each in _named_in(constraint.condition) if each in known), None)
+        for column in model._meta.concrete_fields:
+            if name is not None and name.startswith(f"{model._meta.db_table}_{column.column}"[:50]):
+                return column.name
+    return None
+
+
+def _named_in(condition: Any) -> Iterator[str]:
+    """The columns a condition speaks of, in its order."""
+    for part in getattr(condition, "children", ()):
+        if isinstance(part, tuple):
+            yield str(part[0]).partition("__")[0]
+        else:
+            yield from _named_in(part)
 
 
 def _is_replay(error: IntegrityError) -> bool:
@@ -692,6 +813,8 @@ PYDANTIC = {
     "decimal_whole_digits": "too_large",
     "decimal_parsing": "not_a_number",
     "decimal_type": "not_a_number",
+    "int_from_float": "not_a_number",
+    "int_parsing_size": "too_large",
     "finite_number": "not_a_number",
     "int_type": "not_a_number",
     "int_parsing": "not_a_number",
@@ -701,11 +824,16 @@ PYDANTIC = {
     "string_too_long": "too_long",
     "string_too_short": "field_missing",
     "string_type": "not_a_text",
+    "string_unicode": "unprintable",
+    "unprintable": "unprintable",
+    "no_such_kind": "malformed",
+    "out_of_calendar": "out_of_calendar",
     "uuid_parsing": "not_an_id",
     "uuid_type": "not_an_id",
     "date_from_datetime_parsing": "not_a_date",
     "date_parsing": "not_a_date",
     "date_type": "not_a_date",
+    "date_from_datetime_inexact": "not_a_date",
     "datetime_from_date_parsing": "not_an_instant",
     "datetime_parsing": "not_an_instant",
     "timezone_aware": "not_an_instant",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 from uuid import UUID
 
@@ -154,6 +155,7 @@ class Entity(models.Model):
         adding = self._state.adding
         self.stamp(order)
         self.before_save()
+        check_limits(self)
         kept: dict[str, Any] = self.__dict__.get("_kept", {})
         if adding:
             super().save(*args, force_insert=True, **options)
@@ -195,6 +197,36 @@ class Entity(models.Model):
         if not life.allows(now, status):
             raise Conflict("wrong_status", document=self.label, status=now, wanted=status)
         setattr(self, "status", status)  # noqa: B010
+
+
+@lru_cache(maxsize=256)
+def _limits(model: type[Entity]) -> list[tuple[str, str, int | None, int]]:
+    """The columns with a limit: attribute, name, least and most; without a least, `most` counts letters."""
+    found: list[tuple[str, str, int | None, int]] = []
+    for field in model._meta.concrete_fields:
+        if isinstance(field, models.DecimalField):
+            bound = 10 ** cast(int, field.max_digits - field.decimal_places)  # type: ignore[operator]
+            found.append((field.attname, field.name, 1 - bound, bound - 1))
+        elif isinstance(field, models.IntegerField):
+            least, most = connection.ops.integer_field_range(field.get_internal_type())
+            found.append((field.attname, field.name, least, most))
+        elif isinstance(field, models.CharField) and field.max_length is not None:
+            found.append((field.attname, field.name, None, field.max_length))
+    return found
+
+
+def check_limits(entity: Entity) -> None:
+    """Refuse what a column cannot hold by its name, before the database refuses it without. Raises Invalid."""
+    for attribute, name, least, most in _limits(type(entity)):
+        value = getattr(entity, attribute)
+        if least is None:
+            if isinstance(value, str) and len(value) > most:
+                raise Invalid("too_long", field=name)
+        elif isinstance(value, (int, Decimal)):
+            if value < least:
+                raise Invalid("too_small", field=name)
+            if value > most and value >= most + 1:
+                raise Invalid("too_large", field=name)
 
 
 BOOKKEEPING = frozenset({"version", "created_at", "created_by", "updated_at", "updated_by", "search_terms"})
@@ -320,6 +352,7 @@ def insert(entities: Sequence[E]) -> Sequence[E]:
     for entity in entities:
         entity.stamp(order)
         entity.before_save()
+        check_limits(entity)
     cast(Any, model)._default_manager.bulk_create(entities)
     for entity in entities:
         vars(entity)["_kept"] = entity.columns()

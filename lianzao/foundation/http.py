@@ -8,15 +8,20 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from decimal import InvalidOperation
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DatabaseError, DataError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.urls import URLPattern, path
 from ninja import Body as NinjaBody
 from ninja import NinjaAPI, Router
@@ -30,7 +35,7 @@ from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import PYDANTIC, Command, told_answer
 from lianzao.foundation.resource import Resource
 from lianzao.foundation.trail import TRACE, trail
-from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound, NotKnown
+from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound, NotKnown, TooMuch
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
 
@@ -93,13 +98,15 @@ def problem(request: HttpRequest, error: DomainError) -> HttpResponse:
         for name, value in error.facts.items()
     }
     if error.field is not None:
-        said["field"] = error.field
+        said["field"] = field_title(request, error.field, language)
+    sentence = words.say(f"error.{error.code}", language, **said)
+    in_row = error.row is not None
     body: dict[str, Any] = {
         "type": f"https://lianzao.example/problems/{error.code}",
-        "title": words.say(f"error.{error.code}", language, **said),
+        "title": sentence,
         "status": error.status,
         "code": error.code,
-        "detail": words.say(f"error.{error.code}", language, **said),
+        "detail": words.say("error.in_row", language, row=error.row, sentence=sentence) if in_row else sentence,
         "facts": facts,
         "trace_id": trace_id(request),
     }
@@ -110,6 +117,20 @@ def problem(request: HttpRequest, error: DomainError) -> HttpResponse:
     made = answer(body, error.status)
     made["Content-Type"] = "application/problem+json"
     return made
+
+
+def field_title(request: HttpRequest, field: str, language: str) -> str:
+    """What a field is called on the screen of the command it was sent to; its own name when it has no words."""
+    _, _, rest = request.path.partition("/api/")
+    room, _, name = rest.partition("/")
+    last = field.rpartition(".")[2]
+    made = registry.COMMANDS.get(f"{room}.{name}")
+    entity = made.subject.partition(".")[2] if made is not None and made.subject is not None else name
+    keys = [f"{room}.{name}.{last}", *words.field_keys(room, entity, last)]
+    if made is not None and made.makes is not None:
+        keys.insert(1, f"{made.makes}.{last}")
+    found = words.title(language, *keys, last)
+    return field if found in (keys[0], last) else found
 
 
 def trace_id(request: HttpRequest) -> str:
@@ -200,6 +221,27 @@ def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
     return problem(request, Invalid("malformed", field="body", reason=str(error)))
 
 
+@api.exception_handler(RequestDataTooBig)
+def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return problem(request, TooMuch("body_too_large", most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024 // 1024))
+
+
+@api.exception_handler(SuspiciousOperation)
+@api.exception_handler(MultiPartParserError)
+@api.exception_handler(UnreadablePostError)
+def _garbled(request: HttpRequest, error: Exception) -> HttpResponse:
+    return problem(request, Invalid("malformed", field="body", reason=type(error).__name__))
+
+
+@api.exception_handler(DataError)
+@api.exception_handler(InvalidOperation)
+@api.exception_handler(OverflowError)
+def _too_large(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Every figure was within its own limits, but what they come to is not: nothing was written."""
+    log.warning("figures too large %s at %s: %s", trace_id(request), request.path, str(error).splitlines()[:1])
+    return problem(request, Invalid("figures_too_large"))
+
+
 @api.exception_handler(Exception)
 def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
     """A bug: nothing is told but the trace id; the log has the rest."""
@@ -208,7 +250,7 @@ def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
     log.exception("bug %s at %s %s", trace_id(request), request.method, request.path)
     body = {
         "type": "about:blank",
-        "title": words.say("error.bug", spoken(request)),
+        "title": words.say("error.bug", spoken(request), trace_id=trace_id(request)),
         "status": 500,
         "code": "bug",
         "detail": words.say("error.bug", spoken(request), trace_id=trace_id(request)),
@@ -277,7 +319,7 @@ def versions_of(request: HttpRequest, made: Command[Any, Any], data: Mapping[str
     given = request.headers.get("If-Match", "").strip().strip('"')
     if not given or given == "*":
         return {}
-    if not given.isdigit():
+    if not re.fullmatch("[0-9]{1,10}", given):
         raise Invalid("malformed", field="If-Match")
     first = next((each for each in made.parameters if each.entity is not None and not each.many), None)
     if first is None or not isinstance(data.get(first.name), UUID):
@@ -452,6 +494,8 @@ def _import(request: HttpRequest) -> HttpResponse:
         parsed = None if not mapping else orjson.loads(mapping)
     except orjson.JSONDecodeError:
         raise Invalid("malformed", field="mapping") from None
+    if parsed is not None and not isinstance(parsed, dict):
+        raise Invalid("malformed", field="mapping")
     result = transfer.import_file(
         by,
         kind=kind,

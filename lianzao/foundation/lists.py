@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +20,11 @@ from lianzao.foundation.entity import Approvable, Entity, Master
 from lianzao.foundation.registry import COMMANDS, RESOURCES, kind_of, model_of
 from lianzao.foundation.resource import Resource
 from lianzao.values.errors import Invalid, NotFound
+from lianzao.values.text import has_unprintable
+from lianzao.values.time import is_plausible
 
+#: Numbers beyond these stand in no column.
+MOST, MOST_WHOLE = Decimal("1e20"), 2**63 - 1
 LIMIT = 500
 LOOKUPS = {"gte", "lte", "gt", "lt", "in", "contains", "isnull", "ne"}
 PLAIN = {"offset", "limit", "sort", "q", "format", "columns", "language"}
@@ -123,21 +129,29 @@ def listing(by: Actor, resource: Resource, query: Mapping[str, str]) -> dict[str
 def searched(by: Actor, resource: Resource, query: Mapping[str, str]) -> models.QuerySet[Any]:
     """The rows an actor may see, filtered, searched and sorted as asked."""
     rows = scope.visible(by, resource.model)
+    unseen = unseen_by(by, resource)
     for name, value in query.items():
         if name not in PLAIN:
-            rows = rows.filter(condition(resource, name, value))
+            rows = rows.filter(condition(resource, name, value, unseen))
     if issubclass(resource.model, Master) and "retired_at" not in query and "retired_at__isnull" not in query:
         rows = rows.filter(retired_at__isnull=True)
     asked = query.get("q", "").strip()
     if asked:
-        rows = rows.filter(search(resource, asked))
-    return rows.order_by(*sorting(resource, query.get("sort", "")))
+        rows = rows.filter(search(resource, asked, unseen))
+    return rows.order_by(*sorting(resource, query.get("sort", ""), unseen))
 
 
-def search(resource: Resource, asked: str) -> Q:
+def unseen_by(by: Actor, resource: Resource) -> frozenset[str]:
+    """The columns an actor may neither read nor ask for: whoever may filter or sort by a price knows the price."""
+    return scope.masked_of(by, resource) | (set(resource.column_names) - set(scope.columns(by, resource)))
+
+
+def search(resource: Resource, asked: str, unseen: Collection[str] = ()) -> Q:
     """What the search box means: terms of a master (pinyin, bigrams), else a part of any searched column."""
     if len(asked) > 200:
         raise Invalid("too_long", field="q")
+    if has_unprintable(asked):
+        raise Invalid("unprintable", field="q")
     found = Q()
     if issubclass(resource.model, Master):
         from lianzao.foundation.search import query_terms
@@ -146,17 +160,21 @@ def search(resource: Resource, asked: str) -> Q:
         if terms:
             found |= Q(search_terms__contains=terms)
     for name in resource.search_names:
+        if name.partition("__")[0] in unseen:
+            continue
         found |= Q(**{f"{name}__icontains": asked})
     return found
 
 
-def condition(resource: Resource, name: str, value: str) -> Q:
+def condition(resource: Resource, name: str, value: str, unseen: Collection[str] = ()) -> Q:
     """One filter of the query string. Raises Invalid for an unknown column or a value that does not fit."""
     field_name, _, lookup = name.partition("__")
     allowed = {*resource.filter_names, *resource.keys, "id", "retired_at", *resource.column_names}
-    if field_name not in allowed or (lookup and lookup not in LOOKUPS):
+    if field_name not in allowed or field_name in unseen or (lookup and lookup not in LOOKUPS):
         raise Invalid("unknown_filter", field=name)
     field = resource.field(field_name)
+    if isinstance(field, models.JSONField) and lookup != "isnull":
+        raise Invalid("unknown_filter", field=name)
     if lookup == "isnull":
         return Q(**{f"{field.attname}__isnull": value in ("1", "true")})
     if lookup == "in" or (
@@ -165,7 +183,10 @@ def condition(resource: Resource, name: str, value: str) -> Q:
         return Q(**{f"{field.attname}__in": [typed(field, name, part) for part in value.split(",") if part]})
     if lookup == "contains":
         if isinstance(field, ArrayField):
-            return Q(**{f"{field.attname}__contains": [value]})
+            return Q(**{f"{field.attname}__contains": [typed(field.base_field, name, value)]})
+        if not isinstance(field, (models.CharField, models.TextField)):
+            raise Invalid("unknown_filter", field=name)
+        typed(field, name, value)
         return Q(**{f"{field.attname}__icontains": value})
     if lookup == "ne":
         return ~Q(**{field.attname: typed(field, name, value)})
@@ -174,26 +195,36 @@ def condition(resource: Resource, name: str, value: str) -> Q:
 
 def typed(field: models.Field[Any, Any], name: str, value: str) -> Any:
     """A filter's text as the column's type."""
-    if "\x00" in value or len(value) > 500:
+    if has_unprintable(value) or len(value) > 500:
         raise Invalid("malformed", field=name)
     try:
         if isinstance(field, models.ForeignKey):
             return UUID(value)
         if isinstance(field, models.BooleanField):
             return {"true": True, "1": True, "false": False, "0": False}[value.lower()]
-        return field.to_python(value)
+        found = field.to_python(value)
+        if isinstance(found, Decimal) and not (found.is_finite() and abs(found) < MOST):
+            raise ValueError
+        if isinstance(found, int) and abs(found) > MOST_WHOLE:
+            raise ValueError
+        if isinstance(found, date) and not is_plausible(found):
+            raise ValueError
+        if isinstance(found, datetime) and found.tzinfo is None:
+            found = found.replace(tzinfo=UTC)
+        return found
     except (ValidationError, ValueError, KeyError, ArithmeticError, TypeError):
         raise Invalid("malformed", field=name, value=value[:80]) from None
 
 
-def sorting(resource: Resource, asked: str) -> list[str]:
+def sorting(resource: Resource, asked: str, unseen: Collection[str] = ()) -> list[str]:
     """Columns to sort by, the id last so that pages never overlap."""
     order: list[str] = []
     for part in (asked or resource.sort).split(","):
         name = part.strip().lstrip("-")
         if not name:
             continue
-        if name not in {*resource.column_names, *resource.keys, "id", "created_at", "updated_at"}:
+        known = {*resource.column_names, *resource.keys, "id", "created_at", "updated_at"}
+        if name not in known or (asked and name in unseen):
             raise Invalid("unknown_sort", field=name)
         field = resource.field(name)
         path = field.attname

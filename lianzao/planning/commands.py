@@ -269,6 +269,10 @@ def consult_policy(by: Actor, site_id: UUID, name: PolicyName, wish: Wish, subje
 # -- promises ---------------------------------------------------------------------------------------------------------
 
 
+#: A ship round the world and back.
+MOST_TRANSIT_DAYS = 365
+
+
 @dataclass(frozen=True)
 class Promise:
     """A date that can be kept, and why it is not earlier; whom it would hurt."""
@@ -298,6 +302,8 @@ def try_promise(
     """
     if quantity <= 0:
         raise Invalid("quantity_not_positive", field="quantity")
+    if not 0 <= transit_days <= MOST_TRANSIT_DAYS:
+        raise Invalid("out_of_range", field="transit_days")
     if item.retired_at is not None:
         raise Conflict("already_retired", document=item.code)
     zone = site_zone(site.id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from lianzao.access import queries as access
 from lianzao.foundation import audit, entity, scope
@@ -179,7 +180,7 @@ def mark_promise_told(by: Actor, *, promise: PromiseChange) -> PromiseChange:
 class Projection:
     """When a line will be delivered as planning sees it; None when it does not see it delivered at all."""
 
-    line_id: Any
+    line_id: UUID
     projected_at: datetime | None
 
 
@@ -195,7 +196,7 @@ WITH new AS (
 UPDATE sales_sales_order_line l
 SET projected_at = changed.new_at, version = l.version + 1, updated_at = %(now)s, updated_by = %(by)s
 FROM changed, sales_sales_order o
-WHERE l.id = changed.id AND o.id = l.order_id
+WHERE l.id = changed.id AND o.id = l.order_id AND (%(sites)s::uuid[] IS NULL OR o.site_id = ANY(%(sites)s::uuid[]))
 RETURNING l.id, o.site_id, o.id, o.customer_id, l.item_id, changed.old_at, changed.new_at,
           coalesce(l.promised_on, l.requested_on)
 """
@@ -212,6 +213,7 @@ def project_lines(by: Actor, *, projections: list[Projection]) -> dict[str, int]
         "ats": [each.projected_at for each in projections],
         "now": by.now,
         "by": by.id,
+        "sites": sorted(by.sites) if isinstance(by.sites, frozenset) else None,
     }
     rows = entity.execute(PROJECT, given) if projections else []
     zones: dict[Any, str] = {}

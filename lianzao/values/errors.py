@@ -56,3 +56,9 @@ class NotKnown(DomainError):
     """Nobody has identified himself."""
 
     status = 401
+
+
+class TooMuch(DomainError):
+    """More was sent at once than we take."""
+
+    status = 413

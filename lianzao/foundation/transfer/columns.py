@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from lianzao.foundation.entity import Entity, SiteField
 from lianzao.foundation.registry import kind_of, model_of
 from lianzao.foundation.transfer.reading import Cell
 from lianzao.values.errors import Invalid
+from lianzao.values.text import has_unprintable
+from lianzao.values.time import is_plausible
 
 SITE_KIND = "access.site"
 YES = {"1", "true", "yes", "y", "x", "是", "√", "对", "有", "on"}
@@ -218,8 +221,8 @@ def _text(column: Column, cell: Cell, how: Reading) -> str:
     text = as_text(cell)
     if column.longest is not None and len(text) > column.longest:
         raise BadCell("too_long")
-    if "\x00" in text:
-        raise BadCell("malformed", reason="NUL")
+    if has_unprintable(text):
+        raise BadCell("unprintable")
     return text
 
 
@@ -232,6 +235,8 @@ def number_of(cell: Cell, how: Reading) -> Decimal:
         raise BadCell("not_a_number")
     if isinstance(cell, float):
         # A spreadsheet keeps 0.3 as 0.30000000000000004: fifteen digits are what it shows and means.
+        if not math.isfinite(cell):
+            raise BadCell("not_a_number")
         return Decimal(f"{cell:.15g}")
     text = as_text(cell).replace("\u00a0", "").replace(" ", "")
     if how.decimal_comma:
@@ -284,6 +289,13 @@ _DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y年%m月%d日")
 
 
 def _day(column: Column, cell: Cell, how: Reading) -> date:
+    value = _any_day(cell)
+    if not is_plausible(value):
+        raise BadCell("out_of_calendar")
+    return value
+
+
+def _any_day(cell: Cell) -> date:
     if isinstance(cell, datetime):
         return cell.date()
     if isinstance(cell, date):
@@ -328,6 +340,8 @@ def _instant(column: Column, cell: Cell, how: Reading) -> datetime:
             value = datetime.fromisoformat(as_text(cell).replace("/", "-"))
         except ValueError as error:
             raise BadCell("not_an_instant") from error
+    if not is_plausible(value):
+        raise BadCell("out_of_calendar")
     if value.tzinfo is None:
         if not how.time_zone:  # a time without a zone is no time: the mapping must say whose clock it was
             raise BadCell("not_an_instant")
@@ -371,8 +385,11 @@ def _list(column: Column, cell: Cell, how: Reading) -> list[Any]:
 
 
 def _json(column: Column, cell: Cell, how: Reading) -> Any:
+    text = as_text(cell)
+    if "\\u0000" in text or has_unprintable(text):
+        raise BadCell("unprintable")
     try:
-        return packing.loads(as_text(cell))
+        return packing.loads(text)
     except ValueError as error:
         raise BadCell("malformed", reason=str(error)) from error
 

@@ -140,9 +140,20 @@ def read(given: Mapping[str, Any], kind: str, fields: Iterable[Column], parts: M
         isinstance(each, Mapping) and "column" in each for each in conditions
     ):
         raise Invalid("malformed", field="mapping.skip_when", reason="[{column, equals | in | empty}]")
+    for condition in conditions:
+        if not isinstance(condition["column"], str) or not isinstance(condition.get("in", []), list):
+            raise Invalid("malformed", field="mapping.skip_when", reason="[{column, equals | in | empty}]")
     external = given.get("external_key")
     if external is not None and not given.get("system"):
         raise Invalid("field_missing", field="mapping.system")
+    for name, wanted in (("key", list), ("parts", Mapping), ("sheet", str), ("system", str), ("time_zone", str)):
+        if name in given and not isinstance(given[name], wanted):
+            raise Invalid("malformed", field=f"mapping.{name}", reason=str(given[name])[:80])
+    key = given.get("key", [])
+    if not _texts(key):
+        raise Invalid("malformed", field="mapping.key", reason=str(key)[:80])
+    if given.get("errors", "stop") not in ("stop", "skip"):
+        raise Invalid("not_a_choice", field="mapping.errors")
     return Plan(
         kind=kind,
         fields=_sources(given.get("fields", {}), {each.name for each in fields}, "mapping.fields"),
@@ -184,17 +195,74 @@ def _source(given: Any, place: str) -> Source:
     unknown = set(given) - {"column", "columns", "value", "map", "transforms", "lookup"}
     if unknown:
         raise Invalid("unknown_field", field=f"{place}.{sorted(unknown)[0]}")
+    for name, wanted in (("columns", list), ("transforms", list), ("map", Mapping)):
+        if not isinstance(given.get(name, wanted() if wanted is list else {}), wanted):
+            raise Invalid("malformed", field=f"{place}.{name}", reason=str(given[name])[:80])
     columns = tuple(given.get("columns", ())) or ((given["column"],) if "column" in given else ())
+    if not _texts(columns):
+        raise Invalid("malformed", field=f"{place}.column", reason=str(columns)[:80])
     if not columns and "value" not in given:
         raise Invalid("field_missing", field=f"{place}.column")
+    if not _plain_cells([given.get("value"), *given.get("map", {}).values()]):
+        raise Invalid("malformed", field=f"{place}.value", reason="text, number, yes or no")
     transforms = tuple(given.get("transforms", ()))
     for transform in transforms:
-        name = transform if isinstance(transform, str) else next(iter(transform), "") if transform else ""
-        if name not in _TRANSFORMS:
-            raise Invalid("malformed", field=f"{place}.transforms", reason=str(name))
+        name, argument = _named(transform)
+        if name not in _TRANSFORMS or not _ARGUMENTS[name](argument):
+            raise Invalid("malformed", field=f"{place}.transforms", reason=str(name)[:80])
     if given.get("lookup", "") not in ("", "code", "number", "external"):
         raise Invalid("malformed", field=f"{place}.lookup", reason=str(given["lookup"]))
     return Source(columns, given.get("value", _UNSET), given.get("map", {}), transforms, given.get("lookup", ""))
+
+
+def _texts(given: Any) -> bool:
+    return all(isinstance(each, str) for each in given)
+
+
+def _plain_cells(given: Iterable[Any]) -> bool:
+    return all(each is None or isinstance(each, (str, int, float)) for each in given)
+
+
+def _named(transform: Any) -> tuple[Any, Any]:
+    """A transform's name and argument; no name for what is none."""
+    if isinstance(transform, str):
+        return transform, None
+    if isinstance(transform, Mapping) and len(transform) == 1:
+        return next(iter(transform.items()))
+    return "", None
+
+
+def _is_number(given: Any) -> bool:
+    try:
+        return not isinstance(given, bool) and Decimal(str(given)).is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _is_form(given: Any) -> bool:
+    return isinstance(given, str) and "\x00" not in given
+
+
+def _is_signs(given: Any) -> bool:
+    return given is None or (
+        isinstance(given, Mapping) and set(given) <= {"decimal", "thousands"} and _texts(given.values())
+    )
+
+
+#: What each transform may be told.
+_ARGUMENTS: dict[str, Any] = {
+    "strip": lambda given: given is None,
+    "upper": lambda given: given is None,
+    "lower": lambda given: given is None,
+    "prefix": lambda given: isinstance(given, str),
+    "replace": lambda given: isinstance(given, list) and len(given) == 2 and _texts(given),
+    "number": _is_signs,
+    "scale": _is_number,
+    "date": _is_form,
+    "instant": _is_form,
+    "concat": lambda given: isinstance(given, str),
+    "default": lambda given: _plain_cells([given]),
+}
 
 
 # -- guessing ---------------------------------------------------------------------------------------------------------
@@ -271,7 +339,8 @@ def _number(found: Any, given: Any) -> Any:
     if not isinstance(found, str):
         return found
     text = found.replace(" ", "").replace("\u00a0", "")
-    text = text.replace(given.get("thousands", ",") or "\x00", "").replace(given.get("decimal", "."), ".")
+    given = given or {}
+    text = text.replace(given.get("thousands", ",") or "\x00", "").replace(given.get("decimal", ".") or "\x00", ".")
     try:
         return Decimal(text)
     except InvalidOperation as error:
@@ -281,7 +350,10 @@ def _number(found: Any, given: Any) -> Any:
 def _scale(found: Any, given: Any) -> Decimal:
     from lianzao.foundation.transfer.columns import Reading, number_of
 
-    return number_of(found, Reading()) * Decimal(str(given))
+    try:
+        return number_of(found, Reading()) * Decimal(str(given))
+    except ArithmeticError as error:
+        raise BadCell("too_large") from error
 
 
 def _date(found: Any, given: Any) -> Any:

@@ -109,13 +109,20 @@ def _unguarded(text: str) -> str:
 
 
 def _xlsx_rows(data: bytes, sheet: str) -> Iterator[tuple[int, list[Cell]]]:
+    """The rows of a sheet. A workbook may turn out to be damaged at any place, as late as in its last cell."""
+    try:
+        yield from _sheet_rows(data, sheet)
+    except Invalid:
+        raise
+    except Exception as error:  # openpyxl raises whatever its ZIP and XML readers do
+        raise Invalid("file_damaged", field="file", reason=type(error).__name__) from error
+
+
+def _sheet_rows(data: bytes, sheet: str) -> Iterator[tuple[int, list[Cell]]]:
     from openpyxl import load_workbook  # loaded with the first workbook: it takes a third of a second
 
     _refuse_bombs(data)
-    try:
-        workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-    except Exception as error:  # openpyxl raises whatever its XML reader does
-        raise Invalid("file_damaged", field="file", reason=type(error).__name__) from error
+    workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
     try:
         if sheet and sheet not in workbook.sheetnames:
             raise Invalid("no_such_sheet", field="sheet", sheet=sheet)

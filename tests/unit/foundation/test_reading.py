@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
@@ -131,6 +131,7 @@ typed = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_character
 )
 
 
+@settings(deadline=None)
 @given(st.lists(typed, min_size=1, max_size=5))
 def test_text_survives_both_forms_and_is_no_formula(texts: list[str]) -> None:
     headings = [f"h{place}" for place in range(len(texts))]
@@ -142,6 +143,7 @@ def test_text_survives_both_forms_and_is_no_formula(texts: list[str]) -> None:
 numbers = st.decimals(-(10**13), 10**13, places=6, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(numbers)
 def test_numbers_survive_both_forms(number: Decimal) -> None:
     column = Column("n", "number", (), "n")
