@@ -150,7 +150,7 @@ WITH RECURSIVE down AS (
     WHERE down.depth < 50
 )
 SELECT o.id, o.command, o.actor_kind, o.actor_name, o.at, o.recorded_at, o.why, o.answer, o.body, down.depth,
-       down.parent_id, e.name, e.payload
+       down.parent_id, e.name, e.payload, o.site_id, o.actor_id
 FROM (SELECT id, min(depth) AS depth, min(event_id::text)::uuid AS event_id, min(parent_id::text)::uuid AS parent_id
       FROM down GROUP BY id) down
 JOIN foundation_order o ON o.id = down.id
@@ -159,7 +159,7 @@ ORDER BY o.recorded_at, down.depth
 """
 
 NEWS_OF = """
-SELECT order_id, id, name, at, payload FROM foundation_event WHERE order_id = ANY(%s::uuid[]) ORDER BY id
+SELECT order_id, id, name, at, payload, site_id FROM foundation_event WHERE order_id = ANY(%s::uuid[]) ORDER BY id
 """
 
 
@@ -181,6 +181,13 @@ class Step:
     because: str | None
     because_facts: dict[str, Any] | None
     news: list[dict[str, Any]] = field(default_factory=list)
+    actor_id: UUID | None = None
+    sites: frozenset[UUID] = frozenset()
+
+    def is_for(self, by: Actor) -> bool:
+        """Whether it is somebody's business: done or heard of at a site of his, or by himself; or it is of no site."""
+        his_own = by.id is not None and by.id == self.actor_id
+        return his_own or not self.sites or any(site in by.sites for site in self.sites)
 
 
 def story(order_id: UUID) -> list[Step]:
@@ -194,8 +201,11 @@ def story(order_id: UUID) -> list[Step]:
         rows = cursor.fetchall()
         cursor.execute(NEWS_OF, [[row[0] for row in rows]])
         told: dict[UUID, list[dict[str, Any]]] = {}
-        for told_by, id, name, at, payload in cursor.fetchall():
+        sites: dict[UUID, set[UUID]] = {}
+        for told_by, id, name, at, payload, site_id in cursor.fetchall():
             told.setdefault(told_by, []).append({"id": id, "event": name, "at": at, "facts": _json(payload)})
+            if site_id is not None:
+                sites.setdefault(told_by, set()).add(site_id)
     return [
         Step(
             order_id=row[0],
@@ -212,6 +222,8 @@ def story(order_id: UUID) -> list[Step]:
             because=row[11],
             because_facts=_json(row[12]),
             news=told.get(row[0], []),
+            actor_id=row[14],
+            sites=frozenset(sites.get(row[0], set()) | ({row[13]} if row[13] is not None else set())),
         )
         for row in rows
     ]

@@ -135,14 +135,23 @@ class Ear:
             made = news.frames[key] = _frame(news, _shown(news, house, hidden), house)
         return made
 
+    def shown(self, name: str, facts: Any) -> Any:
+        """What an event or an order of this name told, without what he may not read."""
+        if not isinstance(facts, Mapping):
+            return facts
+        hidden = self._hidden_of(name.partition(".")[0], facts)
+        return {fact: value for fact, value in facts.items() if fact not in hidden}
+
     def _hidden(self, news: News) -> frozenset[str]:
-        room = news.room
+        return self._hidden_of(news.room, news.payload)
+
+    def _hidden_of(self, room: str, told: Mapping[str, Any]) -> frozenset[str]:
         if room not in self._masks:
             self._masks[room] = _masked_names(self.actor, room)
         masks = self._masks[room]
         if not masks:
             return frozenset()
-        facts = frozenset(name for name in news.payload if not _is_reference(name))
+        facts = frozenset(name for name in told if not _is_reference(name))
         return facts if "*" in masks else masks & facts
 
 

@@ -33,6 +33,7 @@ from lianzao.foundation import link as links
 from lianzao.foundation import meta as metadata
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import PYDANTIC, Command, told_answer
+from lianzao.foundation.hearing import Ear
 from lianzao.foundation.resource import Resource
 from lianzao.foundation.trail import TRACE, trail
 from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound, NotKnown, TooMuch
@@ -390,11 +391,14 @@ def _story(request: HttpRequest, order_id: UUID) -> HttpResponse:
     by = someone(request)
     if not by.may("foundation.view_order"):
         raise NotAllowed("not_allowed", right="foundation.view_order")
-    return answer([told_step(step, spoken(request)) for step in audit.story(order_id)])
+    steps = [] if by.partner is not None else [step for step in audit.story(order_id) if step.is_for(by)]
+    if all(step.order_id != order_id for step in steps):  # another site's, or none at all: the same answer
+        steps = []
+    return answer([told_step(step, spoken(request), Ear(by)) for step in steps])
 
 
-def told_step(step: audit.Step, language: str) -> dict[str, Any]:
-    """A step of a story, with its words."""
+def told_step(step: audit.Step, language: str, ear: Ear) -> dict[str, Any]:
+    """A step of a story, with its words, without the facts that the reader may not see."""
     return {
         "order_id": step.order_id,
         "command": step.command,
@@ -406,7 +410,7 @@ def told_step(step: audit.Step, language: str) -> dict[str, Any]:
         "at": step.at,
         "recorded_at": step.recorded_at,
         "why": step.why,
-        "answer": step.answer,
+        "answer": ear.shown(step.command, step.answer),
         "depth": step.depth,
         "parent_id": step.parent_id,
         "because": None

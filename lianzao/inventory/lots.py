@@ -16,7 +16,7 @@ from lianzao.inventory.ledger import MoveLine, post
 from lianzao.inventory.models import Lot
 from lianzao.parties.models import Party
 from lianzao.plant.queries import local_day, virtual_location
-from lianzao.values.errors import Invalid, RuleBroken
+from lianzao.values.errors import Invalid, NotFound, RuleBroken
 from lianzao.values.quantity import ZERO
 
 
@@ -77,11 +77,19 @@ def _where(lot: Lot) -> list[tuple[UUID, Decimal]]:
     return [(row[0], row[1]) for row in execute(WHERE_IT_IS, [lot.id])]
 
 
+def _check_here(by: Actor, lot: Lot) -> None:
+    """Lots are known to the whole house, but handled where they lie. Raises NotFound, as if it were not there."""
+    sites = [site for site, _ in _where(lot)]
+    if sites and not any(site in by.sites for site in sites):
+        raise NotFound("not_found", entity="inventory.lot", id=str(lot.id))
+
+
 @command(when={"status": ("usable",)})
 def hold_lot(by: Actor, *, lot: Lot, reason: str) -> Lot:
     """Hold a lot: it may not be used or shipped until it is released. It may be moved aside, scrapped or sent back."""
     if not reason.strip():
         raise Invalid("field_missing", field="reason")
+    _check_here(by, lot)
     lot.move_to("held")
     lot.hold_reason = reason.strip()[:200]
     lot.save()
@@ -93,6 +101,7 @@ def hold_lot(by: Actor, *, lot: Lot, reason: str) -> Lot:
 @command(when={"status": ("held",)})
 def release_lot(by: Actor, *, lot: Lot) -> Lot:
     """Release a held lot: it may be used again."""
+    _check_here(by, lot)
     lot.move_to("usable")
     lot.hold_reason = ""
     lot.save()
@@ -112,13 +121,15 @@ def scrap_lot(by: Actor, *, lot: Lot, reason: str) -> Lot:
     """Scrap all that is left of a lot, wherever it stands."""
     if not reason.strip():
         raise Invalid("field_missing", field="reason")
+    _check_here(by, lot)
+    if any(site not in by.sites for site, _ in _where(lot)):
+        raise RuleBroken("lot_at_other_sites", lot=lot.number)
     lot.move_to("scrapped")
     lot.hold_reason = reason.strip()[:200]
     lot.save()
     lines = [
         MoveLine(item, quantity, place, virtual_location(site, "scrap"), lot.id)
         for item, place, quantity, site in execute(STANDING, [lot.id])
-        if site in by.sites
     ]
     post(by, lines, lot.ref)
     return lot

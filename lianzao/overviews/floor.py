@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from lianzao.equipment import queries as equipment
-from lianzao.foundation import lists, scope
+from lianzao.foundation import lists, registry, scope
 from lianzao.foundation.actor import Actor
 from lianzao.inventory import queries as inventory
 from lianzao.inventory.models import PickTask
@@ -227,6 +227,8 @@ def scanned(by: Actor, code: str) -> list[dict[str, Any]]:
         (Item, "code"),
         (Location, "code"),
     ):
+        if not by.may(registry.RESOURCES[registry.kind_of(model)].view_right):
+            continue
         for each in scope.visible(by, model).filter(**{column: code})[:5]:
             found.append({"kind": each.kind, "id": each.id, "number": each.label})
     return found

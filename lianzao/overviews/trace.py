@@ -11,6 +11,7 @@ from lianzao.foundation import lists, scope
 from lianzao.foundation.actor import Actor
 from lianzao.inventory import queries as inventory
 from lianzao.inventory.models import Lot
+from lianzao.plant.models import Location
 from lianzao.production import queries as production
 from lianzao.quality.models import Inspection
 from lianzao.values.errors import NotFound
@@ -30,10 +31,13 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
         row = dataclasses.asdict(edge)
         row["item_name"] = (edge.item_name_en if english else edge.item_name) or edge.item_name
         row["cause_number"] = labels.get((edge.cause_kind or "", edge.cause_id or lot.id), {}).get("number")
+        if row["cause_number"] is None:  # a paper of another site: that there is a link, and nothing of the paper
+            row |= {"cause_id": None, "persons": [], "order_ids": []}
         edges.append(row)
-    orders = [id for kind, id in found.causes if kind == "production.work_order"]
+    orders = [id for kind, id in found.causes if kind == "production.work_order" and (kind, id) in labels]
     reports = production.reports_of(orders) if orders else []
     people = access.names_of({each.person_id for each in reports if each.person_id is not None}, by.language)
+    places = set(scope.visible(by, Location).values_list("id", flat=True))
     inspections = (
         scope.visible(by, Inspection)
         .filter(lot_id__in=found.lot_ids)
@@ -49,7 +53,7 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
         "edges": edges,
         "came_from": [told_end(end, labels) for end in found.came_from],
         "reached": [told_end(end, labels) for end in found.reached],
-        "remains": [dataclasses.asdict(each) for each in found.remains],
+        "remains": [dataclasses.asdict(each) for each in found.remains if each.location_id in places],
         "operations": [
             dataclasses.asdict(each) | {"person": people.get(each.person_id, each.person) if each.person_id else None}
             for each in reports
@@ -70,4 +74,5 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
 
 def told_end(end: Any, labels: dict[tuple[str, UUID], dict[str, Any]]) -> dict[str, Any]:
     """Where a lot entered or left the plant, by its document's number."""
-    return dataclasses.asdict(end) | {"number": labels.get((end.cause_kind, end.cause_id), {}).get("number")}
+    number = labels.get((end.cause_kind, end.cause_id), {}).get("number")
+    return dataclasses.asdict(end) | {"number": number, "cause_id": None if number is None else end.cause_id}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -36,13 +36,17 @@ class _TakenBack(Exception):
     """Ends a try: whatever was written is taken back."""
 
 
-def sent(client: Client, command: Command[Any, Any], body: dict[str, Any]) -> Any:
-    """What a command answers; what it wrote is taken back."""
+def sent(
+    client: Client, command: Command[Any, Any], body: dict[str, Any], look: Callable[[], None] | None = None
+) -> Any:
+    """What a command answers; `look` may see what it wrote before that is taken back."""
     try:
         with transaction.atomic():
             answer = client.post(
                 f"/api/{command.room}/{command.name}", surrogate_safe(body), content_type="application/json"
             )
+            if look is not None:
+                look()
             raise _TakenBack
     except _TakenBack:
         return answer
