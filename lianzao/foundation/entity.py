@@ -18,6 +18,7 @@ from django.db import connection, models
 from lianzao.foundation import audit, packing
 from lianzao.foundation.registry import kind_of
 from lianzao.values.errors import Conflict, Invalid, NotFound
+from lianzao.values.quantity import LARGEST
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
 
@@ -204,7 +205,9 @@ def _limits(model: type[Entity]) -> list[tuple[str, str, int | None, int]]:
     """The columns with a limit: attribute, name, least and most; without a least, `most` counts letters."""
     found: list[tuple[str, str, int | None, int]] = []
     for field in model._meta.concrete_fields:
-        if isinstance(field, models.DecimalField):
+        if isinstance(field, QuantityField):
+            found.append((field.attname, field.name, -int(LARGEST), int(LARGEST) - 1))
+        elif isinstance(field, models.DecimalField):
             bound = 10 ** cast(int, field.max_digits - field.decimal_places)  # type: ignore[operator]
             found.append((field.attname, field.name, 1 - bound, bound - 1))
         elif isinstance(field, models.IntegerField):

@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from uuid import UUID
 
 from lianzao.values.errors import DomainError, Invalid, RuleBroken
-from lianzao.values.quantity import ZERO, is_whole_multiple
+from lianzao.values.quantity import LARGEST, ZERO, is_whole_multiple
 
 #: Kinds of locations that hold no balance row.
 VIRTUAL = frozenset({"supplier", "customer", "production", "scrap", "adjustment", "opening"})
@@ -85,6 +85,8 @@ def check_quantity(quantity: Decimal, step: Decimal, item_code: str, row: int | 
     """A quantity moves only if it is greater than zero and a whole number of the item's smallest step."""
     if quantity <= 0:
         raise Invalid("quantity_not_positive", field="quantity", row=row, item=item_code)
+    if quantity >= LARGEST:
+        raise Invalid("too_large", field="quantity", row=row)
     if not is_whole_multiple(quantity, step):
         raise Invalid("quantity_not_in_steps", field="quantity", row=row, item=item_code, quantity=quantity, step=step)
 

@@ -7,6 +7,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 STEP = Decimal("0.000001")
 ZERO = Decimal(0)
+#: The most a paper or a place may speak of. More is a slip of the keyboard, and one such line would stop the planning
+#: of its whole site.
+LARGEST = Decimal(10**9)
 
 
 def round_quantity(amount: Decimal) -> Decimal:
