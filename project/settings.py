@@ -62,7 +62,8 @@ DATABASES = {"default": database(CONFIG.database_url or "postgresql://lianzao_ap
 
 SECRET_KEY = CONFIG.secret_key or "only-for-commands-that-sign-nothing"
 DEBUG = CONFIG.debug
-ALLOWED_HOSTS = list(CONFIG.allowed_hosts)
+# This machine's own names besides: the supervisor asks by them whether a process is ready.
+ALLOWED_HOSTS = list(dict.fromkeys([*CONFIG.allowed_hosts, "localhost", "127.0.0.1", "[::1]"]))
 ROOT_URLCONF = "project.urls"
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from lianzao.access.models import Station
 from lianzao.access.queries import SESSION_COOKIE, STATION_COOKIE
 from lianzao.foundation import http
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.command import Moment, Printable
 from lianzao.values.errors import NotAllowed, NotFound, NotKnown
 
 router = Router(tags=["access"])
@@ -24,8 +24,8 @@ http.identify_by(queries.actor_of)
 
 STATION_COOKIE_S = 5 * 365 * 24 * 3600
 
-Login = Annotated[str, Field(min_length=1, max_length=200)]
-Secret = Annotated[str, Field(min_length=1, max_length=400)]
+Login = Annotated[str, Field(min_length=1, max_length=200), Printable]
+Secret = Annotated[str, Field(min_length=1, max_length=400), Printable]
 
 
 class LoginBody(Schema):
@@ -39,8 +39,8 @@ class BadgeBody(Schema):
     """A scanned badge and its PIN, at the terminal this browser is bound to."""
 
     badge: Login
-    pin: Annotated[str, Field(min_length=1, max_length=20)]
-    station: str = ""
+    pin: Annotated[str, Field(min_length=1, max_length=20), Printable]
+    station: Annotated[str, Field(max_length=60), Printable] = ""
 
 
 class SessionBody(Schema):
@@ -52,9 +52,9 @@ class SessionBody(Schema):
 class TokenBody(Schema):
     """A new token: its name, its rights, the instant it ends; for whom, if not for oneself."""
 
-    name: Annotated[str, Field(min_length=1, max_length=120)]
+    name: Annotated[str, Field(min_length=1, max_length=120), Printable]
     rights: Annotated[list[str], Field(min_length=1, max_length=200)]
-    expires_at: datetime
+    expires_at: Moment
     person: UUID | None = None
 
 
@@ -163,7 +163,7 @@ def new_token(request: HttpRequest, body: TokenBody) -> HttpResponse:
         name=body.name,
         digest=passwords.digest(token),
         rights=body.rights,
-        expires_at=body.expires_at if body.expires_at.tzinfo else body.expires_at.astimezone(),
+        expires_at=body.expires_at,
         **person,
     )
     return http.answer({"id": made.id, "name": made.name, "token": token, "expires_at": made.expires_at})
@@ -225,6 +225,8 @@ def _with_csrf(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     keeper = CsrfViewMiddleware(lambda _: HttpResponse())
     get_token(request)
     keeper.process_response(request, response)
+    if settings.CSRF_COOKIE_NAME in response.cookies and _is_https(request):
+        response.cookies[settings.CSRF_COOKIE_NAME]["secure"] = True
     return response
 
 

@@ -147,7 +147,7 @@ def log_in(login: str, password: str, *, address: str, agent: str = "") -> Opene
     take_attempt(by_address, rules.ADDRESS_FAILURES)
     take_attempt(by_login, rules.LOGIN_FAILURES)
     found = _rows(BY_LOGIN, [plain])
-    person_id, hash = _proved(found, password[: rules.LONGEST_PASSWORD], "login_failed")
+    person_id, hash = _proved(found, password[: rules.LONGEST_PASSWORD], "login_failed", address)
     forgive(by_login)
     give_back(by_address)
     if passwords.outdated(hash):
@@ -171,7 +171,7 @@ def log_in_with_badge(
     by_station, by_badge = failure_key("station", str(station_id)), failure_key("badge", badge_digest)
     take_attempt(by_station, rules.ADDRESS_FAILURES)
     take_attempt(by_badge, rules.LOGIN_FAILURES)
-    person_id, _ = _proved(_rows(BY_BADGE, [badge_digest]), pin[:64], "badge_failed")
+    person_id, _ = _proved(_rows(BY_BADGE, [badge_digest]), pin[:64], "badge_failed", address)
     forgive(by_badge)
     give_back(by_station)
     return open_session(
@@ -190,7 +190,7 @@ def badge_of(code: str) -> str:
     return passwords.digest("badge:" + code.strip())
 
 
-def _proved(found: list[tuple], secret: str, failure: str) -> tuple[UUID, str]:
+def _proved(found: list[tuple], secret: str, failure: str, address: str) -> tuple[UUID, str]:
     # Whether anybody was found or not, one hash is computed before anything is decided.
     right = passwords.verify(found[0][3] if found else "", secret)
     if not found:
@@ -198,17 +198,24 @@ def _proved(found: list[tuple], secret: str, failure: str) -> tuple[UUID, str]:
     person_id, active, is_demo, kept = found[0]
     if not (right and active):
         raise NotKnown(failure)
-    if is_demo and not demo_logins_allowed():
+    if is_demo and not demo_logins_allowed(address):
         raise NotAllowed("demo_login_refused")
     return person_id, kept
 
 
-def demo_logins_allowed() -> bool:
-    """Whether the demo's well-known logins may be used: only while nothing but this machine can reach the server."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def demo_logins_allowed(address: str = "") -> bool:
+    """Whether the demo's well-known logins may be used: only while nothing but this machine can reach the server.
+
+    Another's proxy on this machine may let the world in: so the address the request came from counts too.
+    """
     told = getattr(settings, "DEMO_LOGINS", None)
     if told is not None:
         return bool(told)
-    return settings.CONFIG.host in ("127.0.0.1", "::1", "localhost") and not settings.CONFIG.proxies
+    here = settings.CONFIG.host in LOOPBACK and not settings.CONFIG.proxies
+    return here and address in ("", *LOOPBACK)
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------

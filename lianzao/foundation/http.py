@@ -18,7 +18,7 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError, DataError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
@@ -36,7 +36,7 @@ from lianzao.foundation.command import PYDANTIC, Command, told_answer
 from lianzao.foundation.hearing import Ear
 from lianzao.foundation.resource import Resource
 from lianzao.foundation.trail import TRACE, trail
-from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound, NotKnown, TooMuch
+from lianzao.values.errors import Conflict, DomainError, Invalid, Misdirected, NotAllowed, NotFound, NotKnown, TooMuch
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
 
@@ -164,13 +164,22 @@ ANSWERED = figures.Histogram(
 )
 
 
+def check_host(request: HttpRequest) -> None:
+    """Answer only to our own names (LIANZAO_ALLOWED_HOSTS): a page of another name must not speak with our voice."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        raise Misdirected("host_unknown") from None
+
+
 def doorman(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """The one middleware: trace id, security headers, and expected failures outside Ninja."""
+    """The one middleware: the host asked for, trace id, security headers, and expected failures outside Ninja."""
 
     def handle(request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
         with trail(trace=trace_id(request)):
             try:
+                check_host(request)
                 response = get_response(request)
             except DomainError as error:
                 response = problem(request, error)

@@ -62,3 +62,9 @@ class TooMuch(DomainError):
     """More was sent at once than we take."""
 
     status = 413
+
+
+class Misdirected(DomainError):
+    """The request was meant for another server than this one."""
+
+    status = 421
