@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -89,10 +89,10 @@ GROUP BY 1, 2, 3
 class PlantHistory(RuleBasedStateMachine):
     """One history of one plant. `open_plant` gives it a database of its own, `close_plant` takes that away."""
 
-    open_plant: Callable[[], tuple[House, Any]]
-    close_plant: Callable[[Any], None]
-    done: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
+    open_plant: ClassVar[Callable[[], tuple[House, Any]]]
+    close_plant: ClassVar[Callable[[Any], None]]
+    done: ClassVar[Counter[str]] = Counter()
+    refused: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()

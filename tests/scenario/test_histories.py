@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.db import connections
@@ -35,8 +35,8 @@ def play(test_ground: TestGround, recorder: Recorder, *, histories: int, steps: 
         test_ground.drop(name)
 
     class History(PlantHistory):
-        done: Counter[str] = Counter()
-        refused: Counter[str] = Counter()
+        done: ClassVar[Counter[str]] = Counter()
+        refused: ClassVar[Counter[str]] = Counter()
 
     History.open_plant = staticmethod(open_plant)  # type: ignore[method-assign]
     History.close_plant = staticmethod(close_plant)  # type: ignore[method-assign]
@@ -50,7 +50,7 @@ def play(test_ground: TestGround, recorder: Recorder, *, histories: int, steps: 
                 derandomize=fixed,
                 database=None,
                 print_blob=True,
-                suppress_health_check=list(HealthCheck),
+                suppress_health_check=tuple(HealthCheck),  # type: ignore[arg-type]
                 phases=(Phase.generate, Phase.shrink),
             ),
         )
