@@ -8741,6 +8741,7 @@ export interface paths {
          * production.reverse_report
          * @description Take back a report: its moves are reversed, its quantities subtracted, what it left uncovered is void.
          *
+         *     Everybody takes back what he reported himself; another's report needs the right production.reverse_any_report.
          *     Refused when later operations have used its pieces, or its finished goods have gone elsewhere.
          */
         post: operations["production_reverse_report"];
@@ -14032,8 +14033,11 @@ export interface components {
         };
         /** Projection */
         Projection: {
-            /** Line Id */
-            line_id: unknown;
+            /**
+             * Line Id
+             * Format: uuid
+             */
+            line_id: string;
             /** Projected At */
             projected_at: string | null;
         };
