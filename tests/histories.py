@@ -89,8 +89,6 @@ GROUP BY 1, 2, 3
 class PlantHistory(RuleBasedStateMachine):
     """One history of one plant. `open_plant` gives it a database of its own, `close_plant` takes that away."""
 
-    open_plant: ClassVar[Callable[[], tuple[House, Any]]]
-    close_plant: ClassVar[Callable[[Any], None]]
     done: ClassVar[Counter[str]] = Counter()
     refused: ClassVar[Counter[str]] = Counter()
 
@@ -105,6 +103,16 @@ class PlantHistory(RuleBasedStateMachine):
             self.prove_at_the_end()
         finally:
             type(self).close_plant(self.place)
+
+    @staticmethod
+    def open_plant() -> tuple[House, Any]:
+        """A plant in a database of its own, and what `close_plant` needs to take it away."""
+        raise NotImplementedError
+
+    @staticmethod
+    def close_plant(place: Any) -> None:
+        """Take the database away."""
+        raise NotImplementedError
 
     # -- how an order is given ----------------------------------------------------------------------------------------
 
