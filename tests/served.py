@@ -1,4 +1,4 @@
-"""`lianzao serve` on an embedded, durable PostgreSQL of its own, and clients that cost little: for benches and soaks."""
+"""`lianzao serve` on an embedded, durable PostgreSQL of its own, and clients that cost little."""
 
 from __future__ import annotations
 
