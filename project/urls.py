@@ -8,4 +8,5 @@ from project import monitoring, pages
 
 http.identify_by(actor_of)
 
+handler500 = http.broken
 urlpatterns = [*http.routes(), *monitoring.routes(), *pages.routes()]

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -19,7 +20,7 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
-from django.db import DatabaseError, DataError
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.urls import URLPattern, path
@@ -36,7 +37,17 @@ from lianzao.foundation.command import PYDANTIC, Command, told_answer
 from lianzao.foundation.hearing import Ear
 from lianzao.foundation.resource import Resource
 from lianzao.foundation.trail import TRACE, trail
-from lianzao.values.errors import Conflict, DomainError, Invalid, Misdirected, NotAllowed, NotFound, NotKnown, TooMuch
+from lianzao.values.errors import (
+    Conflict,
+    DomainError,
+    Invalid,
+    Misdirected,
+    NotAllowed,
+    NotFound,
+    NotKnown,
+    TooMuch,
+    Unavailable,
+)
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
 
@@ -257,6 +268,11 @@ def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
     """A bug: nothing is told but the trace id; the log has the rest."""
     if isinstance(error, DatabaseError) and "canceling statement due to lock timeout" in str(error):
         return problem(request, Conflict("busy"))
+    if _is_away(error):
+        log.warning("the database is away: %s", str(error).strip())
+        made = problem(request, Unavailable("unavailable"))
+        made["Retry-After"] = "1"
+        return made
     log.exception("bug %s at %s %s", trace_id(request), request.method, request.path)
     body = {
         "type": "about:blank",
@@ -270,6 +286,20 @@ def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
     made = answer(body, 500)
     made["Content-Type"] = "application/problem+json"
     return made
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database could not be reached, went away in the middle, or has no room left."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state is None or state[:2] in ("08", "53") or state in ("57P01", "57P02", "57P03")
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """What Django answers to an exception that reached it: the same as Ninja does (urls: `handler500`)."""
+    error = sys.exc_info()[1]
+    return _bug(request, error if isinstance(error, Exception) else RuntimeError("no exception"))
 
 
 PROBLEM = {"description": "Refused", "content": {"application/problem+json": {"schema": {"type": "object"}}}}

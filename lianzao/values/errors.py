@@ -58,6 +58,12 @@ class NotKnown(DomainError):
     status = 401
 
 
+class Unavailable(DomainError):
+    """What the house stands on is away for the moment. Trying again is right: an order with an id is never done twice."""
+
+    status = 503
+
+
 class TooMuch(DomainError):
     """More was sent at once than we take."""
 
