@@ -59,7 +59,7 @@ class NotKnown(DomainError):
 
 
 class Unavailable(DomainError):
-    """What the house stands on is away for the moment. Trying again is right: an order with an id is never done twice."""
+    """What the house stands on is away for the moment. Trying again is right: an order is never done twice."""
 
     status = 503
 
