@@ -31,7 +31,7 @@ bench: ## Measure speed against a reference taken in the same run
 	@$(PYTHON) scripts/bootstrap.py dev
 	@exec $(VENV) -m pytest tests/bench -m bench -s
 
-soak: ## For hours: a plant that lives (SOAK_SECONDS), random histories (SOAK_STEPS), any request (SOAK_CASES); books proved
+soak: ## For hours: a plant that lives (SOAK_SECONDS), histories (SOAK_STEPS), requests (SOAK_CASES), kills (SOAK_KILLS); books proved
 	@$(PYTHON) scripts/bootstrap.py dev
 	@exec $(VENV) -m pytest tests/bench -m soak -s
 

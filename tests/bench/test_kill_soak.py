@@ -1,0 +1,20 @@
+"""`make soak`: a thousand kills under load (SOAK_KILLS), and the books are right at the end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.kills import of_folder, torment
+from tests.served import served
+
+pytestmark = pytest.mark.soak
+KILLS = int(os.environ.get("SOAK_KILLS", "1000"))
+
+
+def test_nothing_is_lost_or_doubled_over_many_kills(tmp_path: Path) -> None:
+    with served(tmp_path) as product:
+        print(f"\n{torment(product, KILLS, seed=KILLS)}")
+    assert of_folder(tmp_path) == []
