@@ -160,7 +160,9 @@ class WorkOrderOperation(Part):
     were sent back into it, in all.
     """
 
-    LIFE = Lifecycle("waiting", waiting=["started", "finished"], started=["waiting", "finished"], finished=["started"])
+    LIFE = Lifecycle(
+        "waiting", waiting=["started", "finished"], started=["waiting", "finished"], finished=["started", "waiting"]
+    )
 
     work_order_id: UUID
     work_center_id: UUID | None

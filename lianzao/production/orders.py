@@ -34,6 +34,7 @@ from lianzao.production.events import (
     WorkOrderResized,
 )
 from lianzao.production.models import WorkOrder, WorkOrderMaterial, WorkOrderOperation
+from lianzao.production.standing import stand_operations
 from lianzao.values.errors import Invalid, RuleBroken
 from lianzao.values.quantity import is_whole_multiple
 from lianzao.values.reference import Ref
@@ -229,6 +230,7 @@ def resize_work_order(by: Actor, *, work_order: WorkOrder, quantity: Decimal) ->
             material.save()
     work_order.quantity = quantity
     work_order.save()
+    stand_operations(work_order, over=False)
     publish(WorkOrderResized(work_order.site_id, work_order.id, work_order.item_id, old, quantity))
     return work_order
 
@@ -345,6 +347,7 @@ def close_work_order(by: Actor, *, work_order: WorkOrder, reason: str = "") -> W
     work_order.move_to("closed")
     work_order.closed_at = by.now
     work_order.save()
+    stand_operations(work_order, over=True)
     void_pending(by, cause=work_order.ref, uncovered=False)
     publish(WorkOrderClosed(work_order.site_id, work_order.id, work_order.item_id, work_order.good_quantity, missing))
     return work_order
@@ -356,6 +359,7 @@ def reopen_work_order(by: Actor, *, work_order: WorkOrder) -> WorkOrder:
     work_order.move_to("completed" if work_order.open_quantity == 0 else "started")
     work_order.closed_at = None
     work_order.save()
+    stand_operations(work_order, over=work_order.status == "completed")
     return work_order
 
 

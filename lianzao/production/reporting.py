@@ -6,7 +6,7 @@ the line), post the moves (three), record everything (one); beside them only wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -41,12 +41,11 @@ WITH operation AS (
     UPDATE production_work_order_operation o
     SET good_quantity = o.good_quantity + u.good, scrap_quantity = o.scrap_quantity + u.scrap,
         rework_quantity = o.rework_quantity + u.rework,
-        started_at = coalesce(o.started_at, %(happened_at)s::timestamptz),
-        finished_at = CASE WHEN u.finished THEN %(happened_at)s::timestamptz END,
-        status = CASE WHEN u.finished THEN 'finished' ELSE 'started' END,
+        started_at = CASE WHEN u.told THEN coalesce(o.started_at, %(happened_at)s::timestamptz) ELSE o.started_at END,
+        finished_at = CASE WHEN u.status = 'finished' THEN %(happened_at)s::timestamptz END, status = u.status,
         version = o.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
     FROM unnest(%(operations)s::uuid[], %(good)s::numeric[], %(scrap)s::numeric[], %(rework)s::numeric[],
-                %(finished)s::boolean[]) AS u(id, good, scrap, rework, finished)
+                %(told)s::boolean[], %(statuses)s::text[]) AS u(id, good, scrap, rework, told, status)
     WHERE o.id = u.id
 ), material AS (
     UPDATE production_work_order_material m
@@ -150,17 +149,23 @@ def report_operation(
         post_moves(by, moves=moves, cause=standing.ref)
     if uncovered:
         make_pending(by, uncovered, standing.ref, site_id=standing.site_id, owner_id=standing.owner_id)
-    made = _record(by, standing, operation, report, _Outcome(last, covered, takes, uncovered, lots), scrap_reason,
-                   person_id, at, note)  # fmt: skip
-    _tell(standing, operation, made, last, scrap_reason)
+    complete = rules.is_complete(standing.good + (report.good if last else ZERO), standing.quantity)
+    after = rules.with_report(standing.operations, operation.sequence, report)
+    stands = rules.stands(after, standing.quantity, over=complete)
+    outcome = _Outcome(last, complete, stands, covered, takes, uncovered, lots)
+    made = _record(by, standing, operation, report, outcome, scrap_reason, person_id, at, note)
+    _tell(standing, operation, made, outcome, scrap_reason)
     return made
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a report means: is it the last operation, which ones it speaks for, what was used, into which lots."""
+    """What a report means: is it the last operation, is the order complete with it, how all operations stand then,
+    which ones it speaks for, what was used, into which lots."""
 
     last: bool
+    complete: bool
+    stands: Mapping[UUID, str]
     covered: Sequence[rules.Operation]
     takes: Sequence[rules.Take]
     uncovered: Sequence[Uncovered]
@@ -276,9 +281,8 @@ def _record(
 ) -> OperationReport:
     """Write the report, and carry it into operations, materials and the work order, with one statement."""
     order = audit.must_run()
-    finished = rules.is_finished(standing.operations, operation.sequence, report, standing.quantity)
     made = report.good if outcome.last else ZERO
-    status = "completed" if rules.is_complete(standing.good + made, standing.quantity) else "started"
+    status = "completed" if outcome.complete else "started"
     used = {take.material.id: take.quantity for take in outcome.takes}
     required = required_now(standing, operation.sequence, report.scrap)
     changed = [each for each in standing.materials if each.id in used or required[each.id] != each.required]
@@ -291,16 +295,19 @@ def _record(
     )  # fmt: skip
     row.stamp(order)
     points = [each.id == operation.id for each in outcome.covered]
+    beside = _moved_beside(standing, outcome)
+    none = [ZERO] * len(beside)
     execute(
         RECORD,
         {
             "happened_at": at, "now": by.now, "by": by.id, "owner": OWN_SYSTEM,
-            "operations": [each.id for each in outcome.covered],
+            "operations": [each.id for each in [*outcome.covered, *beside]],
             # What lies between report points passed on all pieces the point speaks of.
-            "good": [report.good if here else report.good + report.scrap for here in points],
-            "scrap": [report.scrap if here else ZERO for here in points],
-            "rework": [report.rework if here else ZERO for here in points],
-            "finished": [finished] * len(points),
+            "good": [report.good if here else report.good + report.scrap for here in points] + none,
+            "scrap": [report.scrap if here else ZERO for here in points] + none,
+            "rework": [report.rework if here else ZERO for here in points] + none,
+            "told": [True] * len(points) + [False] * len(beside),
+            "statuses": [outcome.stands[each.id] for each in [*outcome.covered, *beside]],
             "materials": [each.id for each in changed],
             "used": [used.get(each.id, ZERO) for each in changed],
             "required": [required[each.id] for each in changed],
@@ -314,7 +321,16 @@ def _record(
     )  # fmt: skip
     row._state.adding = False
     _audit(standing, operation, row, made, status)
+    for each in beside:
+        audit.note(operation.kind, each.id, {"status": each.status}, {"status": outcome.stands[each.id]})
     return row
+
+
+def _moved_beside(standing: Standing, outcome: _Outcome) -> list[rules.Operation]:
+    """Operations the report does not speak for and which stand otherwise after it: those before it have to make good
+    what it lost, and none has anything to do once the order is complete."""
+    covered = {each.id for each in outcome.covered}
+    return [each for each in standing.operations if each.id not in covered and outcome.stands[each.id] != each.status]
 
 
 def _audit(standing: Standing, operation: WorkOrderOperation, row: OperationReport, made: Decimal, status: str) -> None:
@@ -329,11 +345,10 @@ def _tell(
     standing: Standing,
     operation: WorkOrderOperation,
     row: OperationReport,
-    last: bool,
+    outcome: _Outcome,
     reason: ScrapReason | None,
 ) -> None:
-    report = rules.Report(row.good, row.scrap, row.rework)
-    finished = rules.is_finished(standing.operations, operation.sequence, report, standing.quantity)
+    last, finished = outcome.last, outcome.stands[operation.id] == "finished"
     publish(
         OperationReported(
             standing.site_id, standing.id, operation.id, row.id, standing.item_id, operation.work_center_id, row.good,
@@ -348,7 +363,7 @@ def _tell(
             )
         )  # fmt: skip
     total = standing.good + (row.good if last else ZERO)
-    if standing.status != "completed" and rules.is_complete(total, standing.quantity):
+    if standing.status != "completed" and outcome.complete:
         publish(
             WorkOrderCompleted(
                 standing.site_id, standing.id, standing.item_id, total, standing.scrap + row.scrap, standing.due_at

@@ -27,7 +27,8 @@ TAKE_BACK = """
 WITH operation AS (
     UPDATE production_work_order_operation o
     SET good_quantity = o.good_quantity - u.good, scrap_quantity = o.scrap_quantity - u.scrap,
-        rework_quantity = o.rework_quantity - u.rework, finished_at = NULL, status = u.status, version = o.version + 1,
+        rework_quantity = o.rework_quantity - u.rework, status = u.status, version = o.version + 1,
+        finished_at = CASE WHEN u.status = 'finished' THEN coalesce(o.finished_at, %(now)s::timestamptz) END,
         updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
     FROM unnest(%(operations)s::uuid[], %(good)s::numeric[], %(scrap)s::numeric[], %(rework)s::numeric[],
                 %(statuses)s::text[]) AS u(id, good, scrap, rework, status)
@@ -88,19 +89,25 @@ def _take_back(by: Actor, standing: Standing, operation: WorkOrderOperation, rep
     changed = [each for each in standing.materials if each.id in used or required[each.id] != each.required]
     last = rules.is_last(standing.operations, operation.sequence)
     passed = report.good + report.scrap
+    left = rules.with_report(standing.operations, operation.sequence, rules.Report(-report.good, -report.scrap))
+    stands = rules.stands(left, standing.quantity, over=False)
+    beside = [each for each in standing.operations if each not in covered and stands[each.id] != each.status]
+    none = [ZERO] * len(beside)
     values: dict[str, Any] = {
         "now": by.now, "by": by.id, "work_order": standing.id, "status": "started",
-        "operations": [each.id for each in covered],
-        "good": [report.good if here else passed for here in points],
-        "scrap": [report.scrap if here else ZERO for here in points],
-        "rework": [report.rework if here else ZERO for here in points],
-        "statuses": ["started"] * len(covered),
+        "operations": [each.id for each in [*covered, *beside]],
+        "good": [report.good if here else passed for here in points] + none,
+        "scrap": [report.scrap if here else ZERO for here in points] + none,
+        "rework": [report.rework if here else ZERO for here in points] + none,
+        "statuses": [stands[each.id] for each in [*covered, *beside]],
         "materials": [each.id for each in changed],
         "used": [used.get(each.id, ZERO) for each in changed],
         "required": [required[each.id] for each in changed],
         "made": report.good if last else ZERO, "lost": report.scrap,
     }  # fmt: skip
     execute(TAKE_BACK, values)
+    for each in beside:
+        audit.note(operation.kind, each.id, {"status": each.status}, {"status": stands[each.id]})
     made = values["made"]
     before = {"good_quantity": standing.good, "scrap_quantity": standing.scrap, "status": standing.status}
     after = {

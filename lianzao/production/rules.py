@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from uuid import UUID
@@ -23,13 +23,18 @@ def check_time(happened_at: datetime, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of a work order as its reports left it. Quantities in the base unit of the item made."""
+    """An operation of a work order as its reports left it. Quantities in the base unit of the item made.
+
+    `begun`: it was started or reported once, whatever was taken back since.
+    """
 
     id: UUID
     sequence: int
     is_report_point: bool
     good: Decimal = ZERO
     scrap: Decimal = ZERO
+    status: str = "waiting"
+    begun: bool = False
 
     @property
     def processed(self) -> Decimal:
@@ -216,11 +221,44 @@ def is_complete(good: Decimal, quantity: Decimal) -> bool:
     return good >= quantity
 
 
-def is_finished(operations: Sequence[Operation], sequence: int, report: Report, quantity: Decimal) -> bool:
-    """Whether nothing is left to do at an operation after a report: as many good ones as the order asks for."""
-    here = next(each for each in operations if each.sequence == sequence)
-    lost_later = sum((each.scrap for each in operations if each.sequence > sequence and each.is_report_point), ZERO)
-    return here.good + report.good >= quantity + lost_later
+def with_report(operations: Sequence[Operation], sequence: int, report: Report) -> list[Operation]:
+    """The operations as a report at a point leaves them; one with negative quantities takes a report back.
+
+    What lies between report points passed on all pieces the point speaks of.
+    """
+    covered = {each.id for each in covered_by(operations, sequence)}
+    made: list[Operation] = []
+    for each in operations:
+        if each.id not in covered:
+            made.append(each)
+        elif each.sequence == sequence:
+            made.append(replace(each, good=each.good + report.good, scrap=each.scrap + report.scrap, begun=True))
+        else:
+            made.append(replace(each, good=each.good + report.good + report.scrap, begun=True))
+    return made
+
+
+def is_finished(operations: Sequence[Operation], point: Operation, quantity: Decimal) -> bool:
+    """Whether a report point gave as many good pieces as the order asks for, and as later operations lost."""
+    later = (each.scrap for each in operations if each.sequence > point.sequence and each.is_report_point)
+    return point.good >= quantity + sum(later, ZERO)
+
+
+def stands(operations: Sequence[Operation], quantity: Decimal, *, over: bool) -> dict[UUID, str]:
+    """How each operation stands, decided by the whole order: a loss further on gives an operation work again.
+
+    `over`: nothing more is expected of the order (it is completed or closed), so nothing is left to do anywhere.
+    """
+    made: dict[UUID, str] = {}
+    for point in operations:
+        if not point.is_report_point:
+            continue
+        finished = over or is_finished(operations, point, quantity)
+        for each in covered_by(operations, point.sequence):
+            made[each.id] = "finished" if finished else "started" if each.begun else "waiting"
+    for each in operations:  # after the last report point nobody speaks for an operation but the order
+        made.setdefault(each.id, "finished" if over else each.status)
+    return made
 
 
 def check_serials(serials: Sequence[str], good: Decimal) -> None:

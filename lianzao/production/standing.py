@@ -7,8 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from lianzao.foundation import audit
 from lianzao.foundation.entity import execute
 from lianzao.production import rules
+from lianzao.production.models import WorkOrder
 from lianzao.values.reference import Ref
 
 LOCK_ORDER = """
@@ -26,11 +28,12 @@ FOR NO KEY UPDATE OF w
 
 #: Read after the lock, so that nobody else's report of this order is missed.
 READ_ORDER = """
-SELECT 'operation', o.id, o.sequence, o.is_report_point, o.good_quantity, o.scrap_quantity, 0, NULL, 0, false, NULL
+SELECT 'operation', o.id, o.sequence, o.is_report_point, o.good_quantity, o.scrap_quantity, 0, NULL, 0,
+       o.started_at IS NOT NULL, NULL, o.status
 FROM production_work_order_operation o WHERE o.work_order_id = %(id)s
 UNION ALL
 SELECT 'material', m.id, m.operation_sequence, m.backflush, m.planned_quantity, m.required_quantity, m.issued_quantity,
-       m.item_id, i.step, m.fixed, m.source_id
+       m.item_id, i.step, m.fixed, m.source_id, ''
 FROM production_work_order_material m JOIN catalog_item i ON i.id = m.item_id WHERE m.work_order_id = %(id)s
 ORDER BY 1, 3, 2
 """
@@ -74,15 +77,33 @@ def stand(work_order_id: UUID) -> Standing:
     """Lock a work order and read it: two statements."""
     head = execute(LOCK_ORDER, [work_order_id])[0]
     standing = Standing(work_order_id, *head)
-    for kind, id, sequence, flag, one, two, three, item, step, fixed, source in execute(
+    for kind, id, sequence, flag, one, two, three, item, step, mark, source, status in execute(
         READ_ORDER, {"id": work_order_id}
     ):
         if kind == "operation":
-            standing.operations.append(rules.Operation(id, sequence, flag, one, two))
+            standing.operations.append(rules.Operation(id, sequence, flag, one, two, status, mark))
         else:
-            standing.materials.append(rules.Material(id, item, sequence, one, two, three, step, fixed, flag))
+            standing.materials.append(rules.Material(id, item, sequence, one, two, three, step, mark, flag))
             standing.sources[id] = source
     return standing
+
+
+def stand_operations(order: WorkOrder, *, over: bool) -> None:
+    """Bring an order's operations to where they stand after its quantity or its state changed (see rules.stands)."""
+    rows = list(order.operations.select_for_update().order_by("sequence", "id"))
+    read = [
+        rules.Operation(
+            each.id, each.sequence, each.is_report_point, each.good_quantity, each.scrap_quantity, each.status,
+            each.started_at is not None,
+        )
+        for each in rows
+    ]  # fmt: skip
+    now = rules.stands(read, order.quantity, over=over)
+    for each in rows:
+        if now[each.id] != each.status:
+            each.move_to(now[each.id])
+            each.finished_at = audit.must_run().at if each.status == "finished" else None
+            each.save()
 
 
 def required_now(standing: Standing, sequence: int, scrap: Decimal) -> dict[UUID, Decimal]:

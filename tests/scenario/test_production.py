@@ -432,6 +432,54 @@ def test_a_work_order_is_moved_resized_closed_and_cancelled(floor: Floor) -> Non
     assert queries.work_order_columns(floor.site_id)["quantity"] == []
 
 
+def test_an_operation_stands_as_its_whole_order_does(floor: Floor) -> None:
+    stocked(floor)
+    floor.receive(floor.body, "60", floor.line, floor.lot(floor.body, "B1"))
+    order = floor.order(floor.pump, "20")
+
+    def stand() -> list[str]:
+        return list(order.operations.order_by("sequence").values_list("status", flat=True))
+
+    floor.report(order, 10, "20")
+    assert stand() == ["finished", "waiting"]
+    lost = floor.report(order, 20, "15", "5")
+    assert stand() == ["started", "started"]  # five have to be cut again
+    assert [row.sequence for row in queries.station_queue(floor.cutting.id)] == [10]
+    columns = queries.operation_columns(floor.site_id)
+    assert dict(zip(columns["sequence"], columns["quantity"], strict=True)) == {10: 5, 20: 5}
+    again = floor.report(order, 10, "5")
+    assert stand() == ["finished", "started"]
+    production.reverse_report(floor.by, report=again, reason="counted twice")
+    assert stand() == ["started", "started"]
+    production.reverse_report(floor.by, report=lost, reason="none was lost")
+    assert stand() == ["finished", "started"]
+    order.refresh_from_db()
+    production.resize_work_order(floor.by, work_order=order, quantity=D(30))
+    assert stand() == ["started", "started"]
+    order.refresh_from_db()
+    production.close_work_order(floor.by, work_order=order, reason="customer reduced")
+    assert stand() == ["finished", "finished"]
+    assert None not in order.operations.values_list("finished_at", flat=True)
+    order.refresh_from_db()
+    production.reopen_work_order(floor.by, work_order=order)
+    assert stand() == ["started", "started"]
+
+
+def test_a_completed_order_leaves_no_operation_begun(floor: Floor) -> None:
+    stocked(floor)
+    floor.receive(floor.body, "30", floor.line, floor.lot(floor.body, "B1"))
+    production.set_production_rule(floor.by, site_id=floor.site_id, keep_order=False)
+    order = floor.order(floor.pump, "20")
+    floor.report(order, 10, "12")  # the rest was never reported there
+    last = floor.report(order, 20, "20")
+    order.refresh_from_db()
+    assert order.status == "completed"
+    assert set(order.operations.values_list("status", flat=True)) == {"finished"}
+    production.reverse_report(floor.by, report=last, reason="counted twice")
+    assert set(order.operations.values_list("status", flat=True)) == {"started"}
+    floor.prove()
+
+
 def test_release_may_wait_for_material(floor: Floor) -> None:
     production.set_production_rule(floor.by, site_id=floor.site_id, refuse_release_short=True)
     order = floor.order(floor.body, "10", release=False)

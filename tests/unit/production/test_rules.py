@@ -25,6 +25,8 @@ from lianzao.production.rules import (
     most_input,
     needed,
     required_after,
+    stands,
+    with_report,
 )
 from lianzao.values.errors import DomainError, Invalid, RuleBroken
 
@@ -161,10 +163,38 @@ def test_lost_pieces_are_made_again_from_the_materials_they_had_in_them() -> Non
 
 
 def test_when_an_operation_is_finished() -> None:
-    way = [operation(10, "90"), operation(20, "0", "5")]
-    assert not is_finished(way, 10, Report(D(10)), D(100))
-    assert is_finished(way, 10, Report(D(15)), D(100))
+    way = [operation(10, "90"), operation(20, "85", "5")]
+    assert not is_finished(way, replace(way[0], good=D(100)), D(100))
+    assert is_finished(way, replace(way[0], good=D(105)), D(100))
     assert most_input(way, 10, D(100), D(0)) == 105 and most_input(way, 20, D(100), D(0)) == 90
+
+
+def told(way: list[Operation], quantity: int = 100, *, over: bool = False) -> list[str]:
+    made = stands(way, D(quantity), over=over)
+    return [made[each.id] for each in way]
+
+
+def test_a_loss_further_on_gives_a_finished_operation_work_again() -> None:
+    way = with_report(WAY, 10, Report(D(100)))
+    assert told(way) == ["finished", "waiting", "waiting"]
+    way = with_report(way, 20, Report(D(95), D(5)))
+    assert [(each.good, each.scrap) for each in way] == [(100, 0), (100, 0), (95, 5)]
+    assert told(way) == ["started", "started", "started"]
+    way = with_report(with_report(way, 10, Report(D(5))), 20, Report(D(5)))
+    assert told(way) == ["finished"] * 3
+
+
+def test_nothing_is_left_to_do_at_an_order_that_is_over() -> None:
+    begun = with_report(WAY, 10, Report(D(40)))
+    assert told(begun) == ["started", "waiting", "waiting"]
+    assert told(begun, over=True) == ["finished"] * 3
+    assert told(with_report(begun, 10, Report(-D(40)))) == ["started", "waiting", "waiting"]  # it was begun
+
+
+def test_an_operation_after_the_last_report_point_ends_with_its_order() -> None:
+    way = [*WAY, operation(30, point=False)]
+    assert told(with_report(way, 20, Report(D(1))))[-1] == "waiting"
+    assert told(way, over=True)[-1] == "finished"
 
 
 def test_serials() -> None:
