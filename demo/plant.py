@@ -100,6 +100,7 @@ def build(by: Actor | None = None, *, start: datetime | None = None) -> Credenti
     with clock.frozen(days.at(-28)):
         masters = build_masters(by or system_actor("demo"))
         logins = build_people(masters)
+        _watch(masters)  # from the first day: what is over by the opening has closed its alert by itself
         open_stock(masters, table("stock"), clock.now())
         timeline = Timeline(masters, days)
         timeline.purchases()
@@ -108,7 +109,6 @@ def build(by: Actor | None = None, *, start: datetime | None = None) -> Credenti
         timeline.play(days.at(-3))
         _work_into_the_week(masters, timeline, days)
         clock.freeze(opening)
-        _watch(masters)  # only now: nobody wants to be told of last month
         _open_up(timeline.scene(opening), timeline)
         hint = _hint(timeline)
     clock.set_virtual(opening)

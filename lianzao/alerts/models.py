@@ -44,8 +44,9 @@ class Watch(Master):
     """Which news raises an alert, under which condition, for whom, in which words, and who hears next.
 
     `key_fields` say what makes two events the same matter: it has one open alert at most. News in `resolved_by` with
-    the same key closes it. `ladder` is [{"after_minutes", "roles", "persons"}]; `due_minutes` is its owner's clock.
-    Quiet hours (the site's time) keep it from ringing, never from being raised; critical alerts know no quiet hours.
+    the same key closes it; its own event in there does so when it does not fit the condition any more. `ladder` is
+    [{"after_minutes", "roles", "persons"}]; `due_minutes` is its owner's clock. Quiet hours (the site's time) keep it
+    from ringing, never from being raised; critical alerts know no quiet hours.
     """
 
     event = models.CharField(max_length=120)

@@ -45,7 +45,10 @@ class Matter:
 
 
 def hear(by: Actor, news: Sequence[tuple[UUID, Event]]) -> None:
-    """Hold news against the watches: raise, repeat, or resolve alerts."""
+    """Hold news against the watches: raise, repeat, or resolve alerts. Of one matter the latest news counts.
+
+    A watch that names its own event in `resolved_by` is over when that event comes and does not fit any more.
+    """
     known = queries.book()
     matters: dict[tuple[UUID, str], Matter] = {}
     resolved: dict[tuple[UUID, str], tuple[UUID, Event]] = {}
@@ -54,9 +57,16 @@ def hear(by: Actor, news: Sequence[tuple[UUID, Event]]) -> None:
         for active in known.by_event.get(event.wire_name, ()):
             if fits(active, facts):
                 key = rules.key_of(facts, active.watch.key_fields, str(id))
-                matters.setdefault((active.watch.id, key), Matter(active, key)).events.append((id, event))
+                pair = (active.watch.id, key)
+                matters.setdefault(pair, Matter(active, key)).events.append((id, event))
+                if event.wire_name in active.watch.resolved_by:
+                    resolved.pop(pair, None)
         for active in known.by_resolving.get(event.wire_name, ()):
-            resolved[(active.watch.id, rules.key_of(facts, active.watch.key_fields, ""))] = (id, event)
+            if event.wire_name == active.watch.event and fits(active, facts):
+                continue
+            pair = (active.watch.id, rules.key_of(facts, active.watch.key_fields, ""))
+            resolved[pair] = (id, event)
+            matters.pop(pair, None)
     if not matters and not resolved:
         return
     # A fixed order of locks: two workers never wait for each other, and one matter never gets two alerts.

@@ -35,7 +35,12 @@ class PlanChanged(Event):
 
 @dataclass(frozen=True)
 class ShortageFound(Event):
-    """Something will be missing that was not missing before."""
+    """Something will be missing that was not missing before, or whom it hurts and when is not what was said before.
+
+    Told once for an item, of its worst shortage, and only where the trouble begins: what is missing because something
+    it is made of is missing is not told. `late_hours`: from need to ready. `ahead_hours`: from now to the need.
+    `days_late`: of the order it hurts most, against its promise or wish. `orders`: how many it makes late.
+    """
 
     site_id: UUID
     plan_run_id: UUID
@@ -45,11 +50,27 @@ class ShortageFound(Event):
     ready_at: datetime | None
     demand_id: UUID | None = None
     demand_number: str = ""
+    late_hours: int | None = None
+    ahead_hours: int = 0
+    days_late: int = 0
+    orders: int = 0
+
+
+@dataclass(frozen=True)
+class ShortageOver(Event):
+    """Nothing that an order waits for begins with this item any more."""
+
+    site_id: UUID
+    plan_run_id: UUID
+    item_id: UUID
 
 
 @dataclass(frozen=True)
 class PromiseBroken(Event):
-    """As the plan stands, a promise will not be kept (or will be broken by more, or less, than was said before)."""
+    """As the plan stands, a promise will not be kept (or will be broken by more, or less, than was said before).
+
+    `short_item_id`: what it waits for, when it is material; empty when it is the work itself.
+    """
 
     site_id: UUID
     plan_run_id: UUID
@@ -62,6 +83,7 @@ class PromiseBroken(Event):
     projected_on: date | None
     days_late: int
     action_message_id: UUID | None = None
+    short_item_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,7 @@ class DeliverySooner(Event):
     number: str
     old_on: date | None
     new_on: date
+    days_sooner: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +131,19 @@ class ProposalMade(Event):
 @dataclass(frozen=True)
 class RemedyProposed(Event):
     """A change of something ordered, released or promised waits for a decision."""
+
+    site_id: UUID
+    plan_run_id: UUID
+    action_message_id: UUID
+    item_id: UUID
+    action: str
+    subject_kind: str
+    subject_id: UUID
+
+
+@dataclass(frozen=True)
+class RemedyGone(Event):
+    """A change that waited for a decision is not needed any more."""
 
     site_id: UUID
     plan_run_id: UUID

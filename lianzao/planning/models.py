@@ -190,7 +190,7 @@ class Peg(models.Model):
 
 
 class Shortage(Part):
-    """What is missing, when it is wanted, when it will be there, and which order it hurts."""
+    """What is missing, when it is wanted, when it will be there, and which order it hurts, by how many days."""
 
     item_id: UUID
 
@@ -208,6 +208,7 @@ class Shortage(Part):
     demand_kind = models.CharField(max_length=60, blank=True)
     demand_id = models.UUIDField(null=True)
     demand_number = models.CharField(max_length=80, blank=True)
+    days_late = models.PositiveIntegerField(default=0)
     supply_kind = models.CharField(max_length=60, blank=True)
     supply_id = models.UUIDField(null=True)
     supply_number = models.CharField(max_length=80, blank=True)

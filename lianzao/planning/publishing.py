@@ -23,17 +23,16 @@ from lianzao.planning.events import (
     PromiseBroken,
     PromiseSafe,
     ProposalMade,
+    RemedyGone,
     RemedyProposed,
     ShortageFound,
+    ShortageOver,
 )
 from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Proposal, PublishedDate, Shortage
 from lianzao.planning.reading import MessageRow, OutlookRow, ProposalRow
 from lianzao.planning.snapshot import Snapshot
 from lianzao.sales import commands as sales
 from lianzao.values.time import local_date, uuid7
-
-#: A shortage is told again when its date moved by more than this.
-SHORTAGE_MOVED = timedelta(hours=4)
 
 
 @dataclass
@@ -87,7 +86,7 @@ def publish_plan(by: Actor, taken: Snapshot, plan: Plan, *, why: str, began: flo
     reading.complete(read, taken, plan, ids)
     _outlooks(by, taken, read.outlooks, change)
     run.messages = _messages(by, taken, _wanted(taken, read.messages, read.outlooks), change)
-    _shortages(taken, read.shortages, change)
+    _shortages(taken, read.shortages, _lateness(taken, read.outlooks), change)
     _copy(PEG_TABLE, PEG_COLUMNS, taken.site_id, read.pegs)
     _copy(OPERATION_TABLE, OPERATION_COLUMNS, taken.site_id, read.operations)
     run.milliseconds = int((time.monotonic() - began) * 1000)
@@ -297,13 +296,34 @@ def _tell_demand(
         late = rules.days_late(promised, new_on)
         was_late = not first and (old_on is None or old_on > promised)
         if (late is None or late > 0) and new_on != old_on:
-            publish(PromiseBroken(*ids, promised, new_on, 9999 if late is None else late))
+            days = OUT_OF_SIGHT if late is None else late
+            publish(PromiseBroken(*ids, promised, new_on, days, short_item_id=_material_waited_for(row.reasons)))
             return
         if late is not None and late <= 0 and was_late and new_on is not None:
             publish(PromiseSafe(*ids, new_on))
             return
     if not first and new_on is not None and (old_on is None or new_on < old_on):
-        publish(DeliverySooner(*ids, old_on, new_on))
+        publish(DeliverySooner(*ids, old_on, new_on, None if old_on is None else (old_on - new_on).days))
+
+
+#: Days late of what is not in sight at all.
+OUT_OF_SIGHT = 9999
+
+
+def _material_waited_for(reasons: list[dict[str, Any]]) -> UUID | None:
+    """The item a late demand waits for, when the first reason told is that something is not there."""
+    first = reasons[0] if reasons else {}
+    return UUID(str(first["item_id"])) if first.get("reason") in rules.WAITS and first.get("item_id") else None
+
+
+def _lateness(taken: Snapshot, rows: list[OutlookRow]) -> dict[UUID, int]:
+    """How many days each demand comes after its promise, or after its wish."""
+    made: dict[UUID, int] = {}
+    for row in rows:
+        projected = None if row.projected_at is None else local_date(row.projected_at, taken.zone)
+        days = rules.days_late(local_date(row.due_at, taken.zone), projected)
+        made[taken.demands[row.demand].id] = OUT_OF_SIGHT if days is None else max(days, 0)
+    return made
 
 
 def remember(run: PlanRun, at: datetime, rows: list[tuple[str, UUID, str, datetime | None, datetime | None]]) -> None:
@@ -440,6 +460,17 @@ def _messages(by: Actor, taken: Snapshot, rows: list[MessageRow], change: Change
             change.messages_gone.append(message.number)
             message.move_to("gone")
             message.save()
+            publish(
+                RemedyGone(
+                    taken.site_id,
+                    change.run.id,
+                    message.id,
+                    message.item_id,
+                    message.action,
+                    message.subject_kind,
+                    message.subject_id,
+                )
+            )
     return count
 
 
@@ -467,39 +498,57 @@ def _describe(taken: Snapshot, message: ActionMessage, row: MessageRow, run: Pla
 # -- shortages, pegs, places ------------------------------------------------------------------------------------------
 
 
-def _shortages(taken: Snapshot, rows: list[dict[str, Any]], change: Change) -> None:
-    """Replace the list of what is missing; tell what was not missing before, once for each item and order hurt."""
-    known: dict[tuple[Any, Any], datetime | None] = {}
-    for item, consumer, ready in Shortage.objects.filter(site_id=taken.site_id).values_list(
-        "item_id", "consumer_id", "ready_at"
-    ):
-        known[(item, consumer)] = ready
+STANDING = """
+SELECT s.item_id, s.consumer_id, s.supply_id, s.need_at, s.ready_at, s.demand_id, s.days_late, r.now_at
+FROM planning_shortage s JOIN planning_plan_run r ON r.id = s.run_id WHERE s.site_id = %s ORDER BY s.id
+"""
+
+
+def _shortages(taken: Snapshot, rows: list[dict[str, Any]], lateness: dict[UUID, int], change: Change) -> None:
+    """Replace the list of what is missing; tell of each item what is new about it, and what is over."""
+    standing = entity.query(STANDING, [taken.site_id])
+    old = rules.by_item([rules.Short(*row[:-1]) for row in standing])
+    old_now = standing[0][-1] if standing else taken.now
     entity.execute("DELETE FROM planning_shortage WHERE site_id = %s", [taken.site_id])
     order = audit.must_run()
     made = [Shortage(site_id=taken.site_id, run=change.run, **row) for row in rows]
     for each in made:
+        each.days_late = lateness.get(each.demand_id, 0) if each.demand_id is not None else 0
         each.stamp(order)
     Shortage.objects.bulk_create(made)
-    told: set[tuple[Any, Any]] = set()
-    for each in made:
-        key = (each.item_id, each.consumer_id)
-        if key in told or (key in known and not rules.moved(known[key], each.ready_at, SHORTAGE_MOVED)):
-            continue
-        told.add(key)
-        if each.demand_id is None:
-            continue
-        publish(
-            ShortageFound(
-                taken.site_id,
-                change.run.id,
-                each.item_id,
-                each.quantity,
-                each.need_at,
-                each.ready_at,
-                each.demand_id,
-                each.demand_number,
-            )
-        )
+    shorts = {
+        rules.Short(
+            each.item_id, each.consumer_id, each.supply_id, each.need_at, each.ready_at, each.demand_id, each.days_late
+        ): each
+        for each in made
+    }  # fmt: skip
+    now = rules.by_item(list(shorts))
+    for item, found in now.items():
+        worst = rules.worst(found)
+        if item not in old or rules.told_again(rules.worst(old[item]), old_now, worst, taken.now):
+            hurt = {each.demand for each in found if each.days_late > 0}
+            publish(_found(taken, change, shorts[worst], len(hurt)))
+    for item in old:
+        if item not in now and isinstance(item, UUID):
+            publish(ShortageOver(taken.site_id, change.run.id, item))
+
+
+def _found(taken: Snapshot, change: Change, each: Shortage, orders: int) -> ShortageFound:
+    late = None if each.ready_at is None else int((each.ready_at - each.need_at).total_seconds() // 3600)
+    return ShortageFound(
+        taken.site_id,
+        change.run.id,
+        each.item_id,
+        each.quantity,
+        each.need_at,
+        each.ready_at,
+        each.demand_id,
+        each.demand_number,
+        late_hours=late,
+        ahead_hours=int((each.need_at - taken.now).total_seconds() // 3600),
+        days_late=each.days_late,
+        orders=orders,
+    )
 
 
 PEG_TABLE = "planning_peg"

@@ -120,6 +120,76 @@ def days_late(promised_on: date, projected_on: date | None) -> int | None:
     return None if projected_on is None else (projected_on - promised_on).days
 
 
+#: A shortage is told again when its date moved by more than this.
+SHORTAGE_MOVED = timedelta(hours=4)
+#: A need nearer than this is near: a shortage that was told of before is told again when its need comes so near.
+NEAR = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Short:
+    """One shortage: who lacks what, when it will be there, what brings it, and how late that makes an order."""
+
+    item: Hashable
+    consumer: Hashable | None
+    supply: Hashable | None
+    need_at: datetime
+    ready_at: datetime | None
+    demand: Hashable | None
+    days_late: int = 0
+
+
+def beginnings(shorts: Sequence[Short]) -> list[Short]:
+    """Where the trouble of each order begins: down from who waits to what comes last, as far as that lacks something.
+
+    Of several things one consumer lacks, only the last to come holds it up.
+    """
+    lacked: dict[Hashable, list[Short]] = {}
+    for each in shorts:
+        lacked.setdefault(each.consumer, []).append(each)
+    brought = {each.supply for each in shorts if each.supply is not None}
+    found: dict[Short, None] = {}
+    for consumer, rows in lacked.items():
+        if consumer is None or consumer not in brought:
+            for demand in dict.fromkeys(each.demand for each in rows):
+                found[_beginning([each for each in rows if each.demand == demand], lacked)] = None
+    return list(found)
+
+
+def _beginning(rows: Sequence[Short], lacked: Mapping[Hashable, Sequence[Short]]) -> Short:
+    seen: set[Hashable] = set()
+    while True:
+        last = max(rows, key=lambda each: (each.ready_at is None, each.ready_at or each.need_at, each.days_late))
+        if last.supply is None or last.supply in seen or last.supply not in lacked:
+            return last
+        seen.add(last.supply)
+        rows = lacked[last.supply]
+
+
+def worst(shorts: Sequence[Short]) -> Short:
+    """The shortage to tell of: the one that makes its order latest, then the one wanted first."""
+    return min(shorts, key=lambda each: (-each.days_late, each.need_at))
+
+
+def by_item(shorts: Sequence[Short]) -> dict[Hashable, list[Short]]:
+    """The beginnings that hold up an order, by item."""
+    found: dict[Hashable, list[Short]] = {}
+    for each in beginnings(shorts):
+        if each.demand is not None:
+            found.setdefault(each.item, []).append(each)
+    return found
+
+
+def told_again(old: Short, old_now: datetime, new: Short, now: datetime) -> bool:
+    """Whether a shortage is news against what was said before: other order, other lateness, other date, or near now."""
+    near_now = new.need_at - now <= NEAR < old.need_at - old_now
+    return (
+        near_now
+        or (old.demand, old.days_late) != (new.demand, new.days_late)
+        or moved(old.ready_at, new.ready_at, SHORTAGE_MOVED)
+    )
+
+
 #: Told last, however long they take: a lead time was known when the order was planned; what happened since is news.
 LEAD_TIMES = ("purchasing_lead_time", "manufacturing_lead_time", "shipping")
 #: What an order waits for whether its machines run or stand.

@@ -15,6 +15,8 @@ from demo.plant import Credentials
 from demo.settling import settle
 from lianzao.access.models import Site
 from lianzao.access.queries import actor_for
+from lianzao.alerts.models import Alert, Notice
+from lianzao.catalog.models import Item
 from lianzao.foundation import clock, outbox, rebuild
 from lianzao.foundation.audit import Order
 from lianzao.foundation.entity import query
@@ -146,6 +148,44 @@ def test_moving_the_tight_shipment_by_three_days_hurts_the_order_it_serves(works
     prove()
 
 
+def living(login: str) -> Counter[str]:
+    """What waits in somebody's inbox, by watch."""
+    rows = Notice.objects.filter(person__login=login, alert__status__in=("open", "taken"))
+    return Counter(rows.values_list("alert__watch__code", flat=True))
+
+
+def living_shortages() -> set[str]:
+    """The items whose shortage has a living alert."""
+    rows = Alert.objects.filter(watch__code="shortage_found", status__in=("open", "taken"))
+    return {Item.objects.get(pk=each).code for each in rows.values_list("subject_id", flat=True)}
+
+
+def test_an_inbox_holds_little_and_all_of_it_needs_somebody(works: Credentials) -> None:
+    for login in ("planner", "buyer", "sales", "manager", "quality"):
+        assert living(login).total() <= 10, (login, living(login))
+    # One order is late, for one part: the planner hears of the part, sales of the order.
+    assert living("planner")["shortage_found"] == 1 and living("planner")["promise_broken_by_work"] == 0
+    assert living("sales")["promise_broken"] == 1
+    alert = Alert.objects.get(watch__code="shortage_found", status="open")
+    assert works.hint.late_order in alert.title and "晚 2 天" in alert.title and "2 days late" in alert.title_en
+
+
+def test_what_hurts_an_order_raises_one_alert_which_closes_when_it_is_over(works: Credentials) -> None:
+    before = living_shortages()
+    first = Asn.objects.get(pk=works.hint.asn_id).eta_at
+    for days, hurt in ((3, True), (0, False), (4, True)):
+        clock.advance(timedelta(hours=1))
+        asn = Asn.objects.get(pk=works.hint.asn_id)
+        eta = first + timedelta(days=days)
+        procurement.change_eta(actor_for("supplier"), asn=asn, eta_at=eta, reason="customs")
+        settle()
+        assert (works.hint.order in late_lines()) is hurt, days
+        broken = Alert.objects.filter(subject_id=works.hint.order_id, status="open", watch__code="promise_broken")
+        assert broken.count() == int(hurt)
+        assert len(living_shortages() - before) == int(hurt)
+    prove()
+
+
 def test_a_day_passes_and_everything_still_agrees(works: Credentials) -> None:
     people = simulator.Simulator.of_plant()
     now = works.opened_at
@@ -159,6 +199,7 @@ def test_a_day_passes_and_everything_still_agrees(works: Credentials) -> None:
     assert people.done["production.start_operation"] > 5
     assert people.done["procurement.confirm_schedule"] > 0
     assert people.done["sales.confirm_order"] > 0
+    assert living("planner").total() <= 10, living("planner")
     prove()
     # What the plan says is what a plan from nothing but the facts says.
     before = {each.demand_id: (each.projected_at, each.short_quantity) for each in Outlook.objects.all()}
