@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from lianzao.catalog import rules
-from lianzao.catalog.models import Item, ItemSite, UnitConversion
+from lianzao.catalog.models import Item, ItemSite, Unit, UnitConversion
 from lianzao.foundation.entity import query
 from lianzao.values.errors import NotFound, RuleBroken
 from lianzao.values.quantity import ZERO, Quantity
@@ -178,3 +178,14 @@ def in_base_unit(item: Item, quantity: Quantity) -> Decimal:
 def rounded_up(amount: Decimal, step: Decimal) -> Decimal:
     """The smallest quantity that exists of an item with this step and is not less than the amount."""
     return rules.rounded_up(amount, step)
+
+
+def unit_said(unit: Unit, language: str) -> str:
+    """A unit as people write it behind a figure: by its code (pc, kg), in Chinese by its name (件, 千克)."""
+    return unit.code if language.startswith("en") else unit.name or unit.code
+
+
+def units_of(item_ids: Iterable[UUID], language: str) -> dict[UUID, str]:
+    """The base units of items, as people write them."""
+    items = Item.objects.filter(id__in=set(item_ids)).select_related("base_unit")
+    return {item.id: unit_said(item.base_unit, language) for item in items}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -236,3 +236,13 @@ def _json(value: Any) -> Any:
 def history(id: UUID, limit: int = 100) -> list[Order]:
     """The orders that touched a record, latest first."""
     return list(Order.objects.filter(touched__contains=[id]).order_by("-recorded_at")[:limit])
+
+
+ACTED = "SELECT id, actor_kind, actor_id, actor_name FROM foundation_order WHERE id = ANY(%s::uuid[])"
+
+
+def acted(order_ids: Iterable[UUID]) -> dict[UUID, tuple[str, UUID | None, str]]:
+    """Who gave orders: kind, id, and the name as it was then."""
+    with connection.cursor() as cursor:
+        cursor.execute(ACTED, [list(order_ids)])
+        return {row[0]: (row[1], row[2], row[3]) for row in cursor.fetchall()}

@@ -163,9 +163,13 @@ class Label:
     name: str = ""
     name_en: str = ""
 
+    def name_in(self, language: str) -> str:
+        """The name in a language, or in the other one."""
+        return (self.name_en or self.name) if language.startswith("en") else (self.name or self.name_en)
+
     def said(self, language: str) -> str:
         """Number and name in a language."""
-        name = (self.name_en or self.name) if language.startswith("en") else (self.name or self.name_en)
+        name = self.name_in(language)
         return self.number if not name or name == self.number else f"{self.number} {name}"
 
 

@@ -433,10 +433,15 @@ def _story(request: HttpRequest, order_id: UUID) -> HttpResponse:
     steps = [] if by.partner is not None else [step for step in audit.story(order_id) if step.is_for(by)]
     if all(step.order_id != order_id for step in steps):  # another site's, or none at all: the same answer
         steps = []
-    return answer([told_step(step, spoken(request), Ear(by)) for step in steps])
+    names = metadata.actor_names(
+        [(step.actor_kind, step.actor_id, step.actor_name) for step in steps], spoken(request)
+    )
+    return answer([told_step(step, names, spoken(request), Ear(by)) for step in steps])
 
 
-def told_step(step: audit.Step, language: str, ear: Ear) -> dict[str, Any]:
+def told_step(
+    step: audit.Step, names: Mapping[tuple[str, UUID | None, str], str], language: str, ear: Ear
+) -> dict[str, Any]:
     """A step of a story, with its words, without the facts that the reader may not see."""
     return {
         "order_id": step.order_id,
@@ -444,7 +449,7 @@ def told_step(step: audit.Step, language: str, ear: Ear) -> dict[str, Any]:
         "title": metadata.order_title(step.command, language),
         "actor": {
             "kind": step.actor_kind,
-            "name": actor_name(step.actor_kind, step.actor_name, language),
+            "name": names[step.actor_kind, step.actor_id, step.actor_name],
         },
         "at": step.at,
         "recorded_at": step.recorded_at,
@@ -459,11 +464,6 @@ def told_step(step: audit.Step, language: str, ear: Ear) -> dict[str, Any]:
     }
 
 
-def actor_name(kind: str, name: str, language: str) -> str:
-    """What an actor is called: people by name, the system by the story or the room that acted."""
-    return name if kind != "system" else metadata.system_title(name, language)
-
-
 def event_title(wire_name: str, language: str) -> str:
     """The words of an event."""
     return words.title(language, f"event.{wire_name.partition('.')[2]}", wire_name)
@@ -476,6 +476,9 @@ def _history(request: HttpRequest, kind: str, id: UUID) -> HttpResponse:
         raise NotFound("not_found", entity=kind, id=str(id))
     if not scope.visible(by, resource.model).filter(pk=id).exists():
         raise NotFound("not_found", entity=kind, id=str(id))
+    orders = audit.history(id)
+    acts = [(each.actor_kind, each.actor_id, each.actor_name) for each in orders]
+    names = metadata.actor_names(acts, spoken(request))
     return answer(
         [
             {
@@ -484,14 +487,14 @@ def _history(request: HttpRequest, kind: str, id: UUID) -> HttpResponse:
                 "title": metadata.order_title(order.command, spoken(request)),
                 "actor": {
                     "kind": order.actor_kind,
-                    "name": actor_name(order.actor_kind, order.actor_name, spoken(request)),
+                    "name": names[order.actor_kind, order.actor_id, order.actor_name],
                     "id": order.actor_id,
                 },
                 "at": order.at,
                 "why": order.why,
                 "changes": told_changes(by, resource, [each for each in order.changes if each.get("id") == str(id)]),
             }
-            for order in audit.history(id)
+            for order in orders
         ]
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from lianzao.foundation import scope, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import UNSET, Command, Parameter
 from lianzao.foundation.entity import Approvable, MoneyField, QuantityField, SiteField
+from lianzao.foundation.facts import labels
 from lianzao.foundation.lists import part_columns
 from lianzao.foundation.registry import COMMANDS, RESOURCES, kind_of, rooms
 from lianzao.foundation.resource import Resource
@@ -212,6 +214,27 @@ def system_title(name: str, language: str) -> str:
         if words.known(key):
             return words.say(key, language)
     return words.say("actor.system", language) if "." in name else name
+
+
+#: The kind of people; their room stands above us.
+PERSON = "access.person"
+
+
+def actor_names(acts: Iterable[tuple[str, UUID | None, str]], language: str) -> dict[tuple[str, UUID | None, str], str]:
+    """What actors (kind, id, name as it was written down then) are called in a language.
+
+    The system by the story or the room that acted; people as they are called now, or as then when they are gone.
+    """
+    wanted = set(acts)
+    people = labels((PERSON, id) for kind, id, _ in wanted if kind != "system" and id is not None)
+    made: dict[tuple[str, UUID | None, str], str] = {}
+    for kind, id, name in wanted:
+        known = people.get((PERSON, id)) if id is not None else None
+        if kind == "system":
+            made[kind, id, name] = system_title(name, language)
+        else:
+            made[kind, id, name] = (known.name_in(language) if known is not None else "") or name
+    return made
 
 
 def told_parameter(command: Command[Any, Any], one: Parameter, entity: str, language: str) -> dict[str, Any]:

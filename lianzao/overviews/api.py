@@ -70,6 +70,13 @@ def warehouse(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     return http.answer(floor.warehouse(by, site_in_use(by, site)))
 
 
+@router.get("/uncovered", operation_id="uncovered")
+def uncovered(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Material that was used though the books had none there."""
+    by = own_people(request, "inventory.view_pending_move")
+    return http.answer({"rows": floor.uncovered(by, site_in_use(by, site))})
+
+
 @router.get("/arrival/{uuid:asn_id}", operation_id="arrival")
 def arrival(request: HttpRequest, asn_id: UUID) -> HttpResponse:
     """One announced shipment, to be received."""

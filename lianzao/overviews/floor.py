@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from lianzao.catalog.queries import unit_said, units_of
 from lianzao.equipment import queries as equipment
 from lianzao.foundation import lists, registry, scope
 from lianzao.foundation.actor import Actor
 from lianzao.inventory import queries as inventory
-from lianzao.inventory.models import PickTask
+from lianzao.inventory.models import PendingMove, PickTask
 from lianzao.logistics.models import Shipment
 from lianzao.overviews.order_360 import named, named_item
 from lianzao.plant.models import Machine, WorkCenter
@@ -29,10 +30,11 @@ def station(by: Actor, work_center_id: UUID) -> dict[str, Any]:
         raise NotFound("not_found", entity="plant.work_center", id=str(work_center_id))
     queue = production.station_queue(center.id)
     kits = kit_states(by, center.site_id, [job.work_order_id for job in queue])
+    units = units_of([job.item_id for job in queue], by.language)
     english = by.language.startswith("en")
     jobs = []
     for job in queue:
-        row = dataclasses.asdict(job)
+        row = dataclasses.asdict(job) | {"unit": units.get(job.item_id, job.unit)}
         row["name"] = (job.name_en if english else job.name) or job.name
         row["item_name"] = (job.item_name_en if english else job.item_name) or job.item_name
         row["kit"] = kits.get(job.work_order_id, [])
@@ -58,6 +60,26 @@ def station(by: Actor, work_center_id: UUID) -> dict[str, Any]:
             named(by, each) for each in ScrapReason.objects.filter(retired_at__isnull=True).order_by("code")
         ],
     }
+
+
+def uncovered(by: Actor, site_id: UUID) -> list[dict[str, Any]]:
+    """Material that reports used though the books had none there, oldest first: to be found, moved, or counted."""
+    rows = (
+        scope.visible(by, PendingMove)
+        .filter(site_id=site_id, status="pending", reason="uncovered")
+        .select_related("item__base_unit", "source")
+        .order_by("happened_at", "id")[:50]
+    )
+    return [
+        {
+            "id": each.id,
+            "item": named_item(by, each.item),
+            "source": named(by, each.source),
+            "quantity": each.quantity,
+            "happened_at": each.happened_at,
+        }
+        for each in rows
+    ]
 
 
 def kit_states(by: Actor, site_id: UUID, work_order_ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
@@ -124,7 +146,7 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
                 "id": each.id,
                 "number": each.number,
                 "item": named(by, each.item),
-                "unit": each.item.base_unit.code,
+                "unit": unit_said(each.item.base_unit, by.language),
                 "lot": None if each.lot is None else each.lot.number,
                 "quantity": each.quantity - each.picked_quantity,
                 "source": named(by, each.source),
@@ -146,7 +168,7 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
                     {
                         "id": line.id,
                         "item": named(by, line.item),
-                        "unit": line.item.base_unit.code,
+                        "unit": unit_said(line.item.base_unit, by.language),
                         "quantity": line.quantity,
                         "picked_quantity": line.picked_quantity,
                     }
@@ -197,7 +219,7 @@ def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
             {
                 "id": line.id,
                 "item": named(by, line.schedule_line.line.item),
-                "unit": line.schedule_line.line.item.base_unit.code,
+                "unit": unit_said(line.schedule_line.line.item.base_unit, by.language),
                 "quantity": line.quantity,
                 "lot_number": line.lot_number,
                 "expires_on": line.expires_on,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from lianzao.catalog.models import Item
+from lianzao.catalog.queries import unit_said, units_of
 from lianzao.foundation import audit, lists, scope, words
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.meta import actor_names
 from lianzao.foundation.registry import RESOURCES
 from lianzao.logistics import queries as shipping
 from lianzao.planning import queries as planning
@@ -56,7 +57,7 @@ def named(by: Actor, thing: Any) -> dict[str, Any]:
 
 def named_item(by: Actor, item: Any) -> dict[str, Any]:
     """An item with the unit its quantities are in. Load it with `base_unit`."""
-    return named(by, item) | {"unit": item.base_unit.code}
+    return named(by, item) | {"unit": unit_said(item.base_unit, by.language)}
 
 
 def told_line(
@@ -67,7 +68,7 @@ def told_line(
         "id": line.id,
         "sequence": line.sequence,
         "item": named(by, line.item),
-        "unit": line.unit.code,
+        "unit": unit_said(line.unit, by.language),
         "quantity": line.quantity,
         "shipped_quantity": line.shipped_quantity,
         "delivered_quantity": line.delivered_quantity,
@@ -130,7 +131,7 @@ def chain(by: Actor, demand_id: UUID) -> list[dict[str, Any]]:
     purchases = _purchases(
         by, {each["supply_id"] for each in pegs if each["supply_kind"] == "procurement.schedule_line"}
     )
-    units = dict(Item.objects.filter(pk__in={each["item_id"] for each in pegs}).values_list("id", "base_unit__code"))
+    units = units_of([each["item_id"] for each in pegs], by.language)
     english = by.language.startswith("en")
     made: list[dict[str, Any]] = []
     for each in pegs:
@@ -241,14 +242,15 @@ def told_message(by: Actor, message: ActionMessage) -> dict[str, Any]:
 def stories(by: Actor, line_ids: list[UUID]) -> list[dict[str, Any]]:
     """The latest orders that touched the lines, each the door to its cause chain."""
     found: dict[UUID, dict[str, Any]] = {}
-    for id in line_ids:
-        for each in audit.history(id, 10):
-            found[each.id] = {
-                "order_id": each.id,
-                "command": each.command,
-                "title": words.say(each.command, by.language) if words.known(each.command) else "",
-                "actor": {"kind": each.actor_kind, "name": each.actor_name},
-                "at": each.at,
-                "why": each.why,
-            }
+    orders = [each for id in line_ids for each in audit.history(id, 10)]
+    names = actor_names([(each.actor_kind, each.actor_id, each.actor_name) for each in orders], by.language)
+    for each in orders:
+        found[each.id] = {
+            "order_id": each.id,
+            "command": each.command,
+            "title": words.say(each.command, by.language) if words.known(each.command) else "",
+            "actor": {"kind": each.actor_kind, "name": names[each.actor_kind, each.actor_id, each.actor_name]},
+            "at": each.at,
+            "why": each.why,
+        }
     return sorted(found.values(), key=lambda each: each["at"], reverse=True)[:15]

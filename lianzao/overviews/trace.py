@@ -7,8 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from lianzao.access import queries as access
-from lianzao.foundation import lists, scope
+from lianzao.catalog.queries import units_of
+from lianzao.foundation import audit, lists, scope
 from lianzao.foundation.actor import Actor
+from lianzao.foundation.meta import actor_names
 from lianzao.inventory import queries as inventory
 from lianzao.inventory.models import Lot
 from lianzao.plant.models import Location
@@ -26,10 +28,15 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
     english = by.language.startswith("en")
     causes = found.causes + [(end.cause_kind, end.cause_id) for end in (*found.came_from, *found.reached)]
     labels = lists.labels_of(by, causes)
+    acted = audit.acted({id for edge in found.edges for id in edge.order_ids})
+    names = actor_names(acted.values(), by.language)
+    units = units_of([lot.item_id, *(edge.item_id for edge in found.edges)], by.language)
     edges = []
     for edge in found.edges:
         row = dataclasses.asdict(edge)
         row["item_name"] = (edge.item_name_en if english else edge.item_name) or edge.item_name
+        row["unit"] = units.get(edge.item_id, "")
+        row["persons"] = sorted({names[acted[id]] for id in edge.order_ids if id in acted})
         row["cause_number"] = labels.get((edge.cause_kind or "", edge.cause_id or lot.id), {}).get("number")
         if row["cause_number"] is None:  # a paper of another site: that there is a link, and nothing of the paper
             row |= {"cause_id": None, "persons": [], "order_ids": []}

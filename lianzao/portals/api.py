@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
+from lianzao.catalog.queries import unit_said
 from lianzao.foundation import http, rowsecurity, scope, words
 from lianzao.foundation.actor import Actor
 from lianzao.logistics.models import Shipment
@@ -74,7 +75,7 @@ def told_purchase(by: Actor, order: PurchaseOrder) -> dict[str, Any]:
                 "sequence": line.sequence,
                 "item": _named(by, line.item),
                 "supplier_code": line.supplier_code,
-                "unit": line.item.base_unit.code,
+                "unit": unit_said(line.item.base_unit, by.language),
                 "schedule": [
                     {
                         "id": each.id,
@@ -160,7 +161,7 @@ def told_order(by: Actor, order: SalesOrder, offers: dict[Any, list[dict[str, An
                 "id": line.id,
                 "sequence": line.sequence,
                 "item": _named(by, line.item),
-                "unit": line.unit.code,
+                "unit": unit_said(line.unit, by.language),
                 "quantity": line.quantity,
                 "shipped_quantity": line.shipped_quantity,
                 "delivered_quantity": line.delivered_quantity,

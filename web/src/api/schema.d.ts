@@ -5392,6 +5392,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overviews/uncovered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uncovered
+         * @description Material that was used though the books had none there.
+         */
+        get: operations["uncovered"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overviews/warehouse": {
         parameters: {
             query?: never;
@@ -24131,6 +24151,26 @@ export interface operations {
             path: {
                 lot_id: string;
             };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    uncovered: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;

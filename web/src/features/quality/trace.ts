@@ -16,6 +16,8 @@ export interface Edge {
   cause_id: string | null;
   cause_number?: string | null;
   quantity: string | null;
+  /** The base unit of the item, as people write it. */
+  unit: string;
   first_at: string | null;
   last_at: string | null;
 }
