@@ -7,14 +7,20 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from lianzao.foundation import clock
 from project.config import ROOT
 from tests.browser.plant import PASSWORD, Plant
 from tests.browser.product import Product
+from tests.conftest import close_connections, use_database
+from tests.databases import TestGround
 
 CHROMIUM = os.environ.get("LIANZAO_CHROMIUM", shutil.which("chromium") or shutil.which("chromium-browser") or "")
 FLAGS = [
@@ -64,21 +70,62 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
-def plant(fresh_database: str) -> Iterator[Plant]:
-    """The plant in a database of its own; call `open_the_doors` when it is as the story wants it."""
-    from lianzao.foundation import clock
+@pytest.fixture(scope="session")
+def standing(test_ground: TestGround, django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[[bool], str]]:
+    """The plant, quiet or busy, built once each in a database nobody is let into: every test gets a copy of it."""
+    built: dict[bool, str] = {}
+    before = str(connections.databases["default"]["NAME"])
 
+    def build(busy: bool) -> str:
+        if busy not in built:
+            name = test_ground.clone(build(False) if busy else "")
+            built[busy] = name
+            try:
+                use_database(test_ground, name)
+                with django_db_blocker.unblock():
+                    made = Plant(stands=busy)
+                    if busy:
+                        made.sell_more()
+                    close_connections()
+            finally:
+                clock.freeze(None)
+                use_database(test_ground, before)
+            test_ground.shut(name)
+        return built[busy]
+
+    yield build
+    for name in built.values():
+        test_ground.drop(name)
+
+
+@contextmanager
+def copy_of(name: str, ground: TestGround, blocker: Any) -> Iterator[Plant]:
+    """A plant of a test's own; processes started meanwhile stand on it too."""
+    before = str(connections.databases["default"]["NAME"])
+    copy = ground.clone(name)
     try:
-        yield Plant()
+        use_database(ground, copy)
+        with blocker.unblock():
+            yield Plant(stands=True)
+            close_connections()
     finally:
         clock.freeze(None)
+        use_database(ground, before)
+        ground.drop(copy)
+
+
+@pytest.fixture
+def plant(
+    request: pytest.FixtureRequest, standing: Callable[[bool], str], test_ground: TestGround, django_db_blocker: Any
+) -> Iterator[Plant]:
+    """The plant in a database of its own; call `open_the_doors` when it is as the story wants it."""
+    with copy_of(standing("busy_plant" in request.fixturenames), test_ground, django_db_blocker) as made:
+        yield made
 
 
 @pytest.fixture
 def busy_plant(plant: Plant) -> Plant:
-    """The plant with goods on order that no supplier has confirmed. Ask for it before `windows`."""
-    plant.sell_more()
+    """The plant with goods on order that no supplier has confirmed, and goods that are to leave."""
     return plant
 
 
