@@ -3,7 +3,7 @@ import type { FieldMeta } from "@/api/types";
 import { changed } from "@/features/records/changed";
 import { rebase } from "@/features/records/draft";
 import { columnIndex, csvRows, guessMapping, readHead } from "@/features/records/sheet";
-import { checkAll, incoming, outgoingAll, parseDate, parseTable, parseTime, plainNumber, startValues } from "@/kit/form/coerce";
+import { checkAll, incoming, outgoingAll, parseDate, parseTable, parseTime, plainAmount, plainNumber, startValues } from "@/kit/form/coerce";
 import { zonedInstant } from "@/kit/form/zone";
 import { Intent } from "@/kit/intent";
 import { stateOf } from "@/kit/states";
@@ -11,7 +11,9 @@ import { WedgeReader } from "@/kit/wedge";
 import { learnClock, plantMs } from "@/session/clock";
 import { cellText, duration, showZone } from "@/session/format";
 import { rank } from "@/session/recent";
+import { unitOf } from "@/session/told";
 import { rightMatches } from "@/session/session";
+import { speak } from "@/words";
 
 const field = (name: string, type: FieldMeta["type"], more: Partial<FieldMeta> = {}): FieldMeta => ({ name, title: name, type, ...more });
 const lines = field("lines", "list", { required: true, fields: [field("item", "ref", { required: true }), field("quantity", "quantity", { required: true })] });
@@ -19,6 +21,18 @@ const lines = field("lines", "list", { required: true, fields: [field("item", "r
 describe("what people type", () => {
   test("numbers: full-width digits, separators, signs; text stays text", () => {
     expect(["１２．５", "1,234.5", " −3 ", ".5", "abc"].map(plainNumber)).toEqual(["12.5", "1234.5", "-3", "0.5", "abc"]);
+  });
+
+  test("an amount as the server keeps it is shown as people write it; what is being typed stays", () => {
+    expect(["40.000000", "0.250000", "-1.500000", "0.000000", "1.0", "100", "1.050"].map(plainAmount)).toEqual(["40", "0.25", "-1.5", "0", "1.0", "100", "1.050"]);
+  });
+
+  test("a unit behind a figure: in Chinese its name, in English its code", async () => {
+    await speak("zh-CN");
+    expect([unitOf({ code: "pc", name: "件" }), unitOf({ code: "pc" }), unitOf(null)]).toEqual(["件", "pc", ""]);
+    await speak("en");
+    expect(unitOf({ code: "pc", name: "piece" })).toBe("pc");
+    await speak("zh-CN");
   });
 
   test("dates in the usual ways, and nothing that is no date", () => {

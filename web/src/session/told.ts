@@ -2,7 +2,7 @@
 
 import { useMeta } from "./meta";
 import { instantParts } from "./format";
-import { say, sayIf } from "@/words";
+import { language, say, sayIf } from "@/words";
 
 /** A master as overviews tell it. */
 export interface Told {
@@ -14,6 +14,9 @@ export interface Told {
 export interface ToldItem extends Told {
   unit: string;
 }
+
+/** A unit of a generic list as people write it behind a figure: in Chinese by its name, else by its code. */
+export const unitOf = (unit: { code?: string; name?: string } | null | undefined): string => (language() === "en" ? unit?.code : unit?.name || unit?.code) ?? "";
 
 /** The local day of an instant at the site; a day stays what it is. */
 export function dayOf(value: string | null | undefined): string {

@@ -16,6 +16,9 @@ export function plainNumber(text: string): string {
     .replace(/^(-?)\./, "$10.");
 }
 
+/** An amount as the server keeps it (six decimals) as people write it: `40.000000` → `40`. What somebody types stays. */
+export const plainAmount = (text: string): string => (/^-?\d+\.\d{6}$/.test(text) ? text.replace(/\.?0+$/, "") : text);
+
 /** The plant's today, as a date of the calendar. */
 const plantDay = (): Date => new Date(`${plantToday()}T00:00`);
 
