@@ -122,7 +122,7 @@ def test_a_delay_reaches_the_buyer_in_his_language_with_its_cause(house: House, 
     story = [step.command for step in audit.story(UUID(row["cause_order_id"]))]
     assert "procurement.change_expected" in story and "alerts.handlers.watch_events" in story
     english = next(r for r in inbox_of("bo", "en")["rows"] if r["alert_id"] == row["alert_id"])
-    assert english["title"] == "STEEL of MILL comes 11 days later"
+    assert english["title"] == "STEEL of MILL comes later by 11 d"
     assert body["counts"]["unread"] == body["counts"]["open"] == body["total"]
     assert inbox_of("qi")["total"] == 0
 

@@ -167,7 +167,7 @@ def test_an_inbox_holds_little_and_all_of_it_needs_somebody(works: Credentials) 
     assert living("planner")["shortage_found"] == 1 and living("planner")["promise_broken_by_work"] == 0
     assert living("sales")["promise_broken"] == 1
     alert = Alert.objects.get(watch__code="shortage_found", status="open")
-    assert works.hint.late_order in alert.title and "晚 2 天" in alert.title and "2 days late" in alert.title_en
+    assert works.hint.late_order in alert.title and "晚 2 天" in alert.title and "late by 2 d" in alert.title_en
 
 
 def test_what_hurts_an_order_raises_one_alert_which_closes_when_it_is_over(works: Credentials) -> None:

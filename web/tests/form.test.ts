@@ -11,7 +11,7 @@ import { WedgeReader } from "@/kit/wedge";
 import { learnClock, plantMs } from "@/session/clock";
 import { cellText, duration, showZone } from "@/session/format";
 import { rank } from "@/session/recent";
-import { unitOf } from "@/session/told";
+import { masterOf, unitOf } from "@/session/told";
 import { rightMatches } from "@/session/session";
 import { speak } from "@/words";
 
@@ -27,11 +27,12 @@ describe("what people type", () => {
     expect(["40.000000", "0.250000", "-1.500000", "0.000000", "1.0", "100", "1.050"].map(plainAmount)).toEqual(["40", "0.25", "-1.5", "0", "1.0", "100", "1.050"]);
   });
 
-  test("a unit behind a figure: in Chinese its name, in English its code", async () => {
+  test("masters and units in the language of the screen", async () => {
     await speak("zh-CN");
     expect([unitOf({ code: "pc", name: "件" }), unitOf({ code: "pc" }), unitOf(null)]).toEqual(["件", "pc", ""]);
     await speak("en");
     expect(unitOf({ code: "pc", name: "piece" })).toBe("pc");
+    expect([masterOf({ id: "1", code: "BRK", name: "故障", name_en: "Breakdown" }), masterOf({ id: "2", code: "X", name: "停" })].map((one) => one.name)).toEqual(["Breakdown", "停"]);
     await speak("zh-CN");
   });
 

@@ -15,6 +15,12 @@ export interface ToldItem extends Told {
   unit: string;
 }
 
+/** A master's own row of a generic list, which carries its name in both languages, as overviews would tell it. */
+export function masterOf(row: Record<string, unknown> & { id: string }): Told {
+  const names = language() === "en" ? [row.name_en, row.name] : [row.name, row.name_en];
+  return { id: row.id, code: String(row.code ?? ""), name: String(names.find(Boolean) ?? "") };
+}
+
 /** A unit of a generic list as people write it behind a figure: in Chinese by its name, else by its code. */
 export const unitOf = (unit: { code?: string; name?: string } | null | undefined): string => (language() === "en" ? unit?.code : unit?.name || unit?.code) ?? "";
 
