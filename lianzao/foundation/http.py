@@ -433,9 +433,7 @@ def _story(request: HttpRequest, order_id: UUID) -> HttpResponse:
     steps = [] if by.partner is not None else [step for step in audit.story(order_id) if step.is_for(by)]
     if all(step.order_id != order_id for step in steps):  # another site's, or none at all: the same answer
         steps = []
-    names = metadata.actor_names(
-        [(step.actor_kind, step.actor_id, step.actor_name) for step in steps], spoken(request)
-    )
+    names = metadata.actor_names([(step.actor_kind, step.actor_id, step.actor_name) for step in steps], spoken(request))
     return answer([told_step(step, names, spoken(request), Ear(by)) for step in steps])
 
 
