@@ -55,7 +55,9 @@ def test_units_are_written_as_the_reader_writes_them(named: House) -> None:
         named.by("planner"), item=named.item("BODY"), quantity=Decimal(60), due_at=named.system.now, firm=True
     )
     production.release_work_order(named.by("lead"), work_order=order)
-    production.report_operation(named.by("operator"), operation=order.operations.order_by("sequence")[0], good=Decimal(60))
+    production.report_operation(
+        named.by("operator"), operation=order.operations.order_by("sequence")[0], good=Decimal(60)
+    )
     sold = named.order("ACME", "5", day(20))
     for language, unit, name in (("en", "pcs", "Gao Qiang"), ("zh-CN", "件", "高强")):
         lead = replace(named.by("lead"), language=language)
