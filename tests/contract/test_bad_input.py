@@ -246,7 +246,7 @@ def test_a_wrong_line_is_named_by_its_row(works: Any, monkeypatch: pytest.Monkey
         "/api/sales/enter_order", surrogate_safe(body), content_type="application/json", HTTP_ACCEPT_LANGUAGE="en"
     ).json()
     assert (told["code"], told["field"], told["row"]) == ("too_precise", "lines.quantity", 2)
-    assert told["detail"].startswith("Row 2: “Quantity”")
+    assert told["detail"].startswith('Row 2: "Quantity"')
 
 
 def test_what_the_house_writes_is_no_page_and_no_script(client: Client) -> None:
