@@ -16,11 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 
 from lianzao.values.time import uuid7
+from tests.processes import family
 from tests.served import Served
 
 CLIENTS = 4
@@ -30,31 +30,8 @@ PAUSE_S = (0.2, 1.2)
 
 SHOP = """
 import json
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from lianzao.access import commands as access, passwords
-from lianzao.access.models import Role
-from lianzao.foundation.actor import system_actor
-from lianzao.production import commands as production
-from lianzao.production.models import WorkOrderOperation
-from tests.bench.life import Shop
-
-shop = Shop.build(backflush=(True,))
-person = access.create_person(system_actor("kills"), login="measure", name="M", password="Kupfer-Glanz-7431")
-access.assign_role(system_actor("kills"), person=person, role=Role.objects.get(code="administrator"))
-secret = passwords.new_token()
-access.issue_token(
-    system_actor("kills"), name="kills", digest=passwords.digest(secret), rights=["production.*"],
-    expires_at=datetime.now(UTC) + timedelta(days=30), person=person,
-)
-operations = []
-for _ in range(%d):
-    order = production.create_work_order(
-        shop.by, item=shop.products[0], quantity=Decimal(10_000_000), due_at=datetime.now(UTC) + timedelta(days=30)
-    )
-    production.release_work_order(shop.by, work_order=order)
-    operations.append(str(WorkOrderOperation.objects.get(work_order_id=order.id).id))
-print(json.dumps({"token": secret, "operations": operations}))
+from tests.bench.life import Shop, reports_to_make
+print(json.dumps(reports_to_make(Shop.build(backflush=(True,)), %d)))
 """
 
 #: What the books say: reports by order id, pieces made, wrong balances, unbalanced items, news not yet carried out.
@@ -136,42 +113,6 @@ def kill(served: Served, kind: str) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def family(pid: int) -> dict[int, str]:
-    """All descendants of a process, with their command lines."""
-    parents: dict[int, int] = {}
-    for place in Path("/proc").iterdir():
-        if place.name.isdigit():
-            try:
-                parents[int(place.name)] = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    found: dict[int, str] = {}
-    near = {pid}
-    while near:
-        near = {child for child, parent in parents.items() if parent in near}
-        for child in near:
-            try:
-                found[child] = (Path("/proc") / str(child) / "cmdline").read_text().replace("\0", " ")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return found
-
-
-def of_folder(folder: Path) -> list[str]:
-    """The command lines of living processes that belong to a data folder."""
-    found = []
-    for place in Path("/proc").iterdir():
-        if place.name.isdigit():
-            try:
-                line = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-                environ = (place / "environ").read_bytes()
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                continue
-            if f"LIANZAO_DATA={folder}\0".encode() in environ and "project." in line:
-                found.append(line)
-    return found
 
 
 def torment(served: Served, kills: int, kinds: Sequence[str] = KINDS, seed: int = 1) -> str:

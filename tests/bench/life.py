@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 if __name__ == "__main__":
@@ -23,7 +24,9 @@ if __name__ == "__main__":
 
     django.setup()
 
-from lianzao.access.models import Site
+from lianzao.access import commands as access
+from lianzao.access import passwords
+from lianzao.access.models import Role, Site
 from lianzao.catalog.models import Item
 from lianzao.engineering.commands import (
     ComponentLine,
@@ -111,6 +114,26 @@ class Shop:
         registry.load()
         site = Site.objects.get(code=SITE)
         return cls(system_actor("bench", site=site.id), list(Item.objects.filter(supply="make").order_by("code")))
+
+
+def reports_to_make(shop: Shop, count: int) -> dict[str, Any]:
+    """A token of somebody who may do everything in production, and operations to report on, each of its own order."""
+    system = system_actor("bench")
+    person = access.create_person(system, login="measure", name="M", password="Kupfer-Glanz-7431")
+    access.assign_role(system, person=person, role=Role.objects.get(code="administrator"))
+    secret = passwords.new_token()
+    access.issue_token(
+        system, name="bench", digest=passwords.digest(secret), rights=["production.*", "catalog.*"],
+        expires_at=datetime.now(UTC) + timedelta(days=30), person=person,
+    )  # fmt: skip
+    operations: list[str] = []
+    for _ in range(count):
+        order = production.create_work_order(
+            shop.by, item=shop.products[0], quantity=PLENTY / 10, due_at=datetime.now(UTC) + timedelta(days=30)
+        )
+        production.release_work_order(shop.by, work_order=order)
+        operations.append(str(WorkOrderOperation.objects.get(work_order_id=order.id).id))
+    return {"token": secret, "operations": operations}
 
 
 def live(shop: Shop, product: Item) -> UUID:

@@ -25,38 +25,8 @@ CLIENTS = 8
 #: A shop with work orders to report on: backflushed from the line, all on one item, one order for each client.
 SET_UP = """
 import json
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from lianzao.access import commands as access, passwords
-from lianzao.access.models import Role
-from lianzao.foundation.actor import system_actor
-from lianzao.foundation.command import run
-from lianzao.production import commands as production
-from lianzao.production.models import WorkOrderOperation
-from tests.bench.life import SITE, Shop
-
-shop = Shop.build(backflush=(True,) + (False,) * 2)
-by = shop.by
-person = access.create_person(system_actor("bench"), login="measure", name="M", password="Kupfer-Glanz-7431")
-role = Role.objects.get(code="administrator")
-access.assign_role(system_actor("bench"), person=person, role=role)
-secret = passwords.new_token()
-access.issue_token(
-    system_actor("bench"), name="bench", digest=passwords.digest(secret), rights=["production.*", "catalog.*"],
-    expires_at=datetime.now(UTC) + timedelta(days=30), person=person,
-)
-operations = []
-for _ in range(%d):
-    order = production.create_work_order(
-        by, item=shop.products[0], quantity=Decimal(10_000_000), due_at=datetime.now(UTC) + timedelta(days=30)
-    )
-    production.release_work_order(by, work_order=order)
-    operations.append(str(WorkOrderOperation.objects.get(work_order_id=order.id).id))
-for number in range(200):
-    production.create_work_order(
-        by, item=shop.products[1], quantity=Decimal(5), due_at=datetime.now(UTC) + timedelta(days=30)
-    )
-print(json.dumps({"token": secret, "operations": operations}))
+from tests.bench.life import Shop, reports_to_make
+print(json.dumps(reports_to_make(Shop.build(backflush=(True, False, False)), %d)))
 """
 
 

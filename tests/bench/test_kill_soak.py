@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kills import of_folder, torment
+from tests.kills import torment
+from tests.processes import of_folder
 from tests.served import served
 
 pytestmark = pytest.mark.soak

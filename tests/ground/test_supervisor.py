@@ -21,6 +21,7 @@ import pytest
 from project import migrating, tls
 from project.config import ROOT
 from project.postgres import Cluster
+from tests.processes import family
 
 
 class Serving:
@@ -97,27 +98,6 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as made:
         return made.getsockname()[1]
-
-
-def family(pid: int) -> dict[int, str]:
-    """All descendants of a process, with their command lines."""
-    parents: dict[int, int] = {}
-    for place in Path("/proc").iterdir():
-        if place.name.isdigit():
-            try:
-                parents[int(place.name)] = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    found: dict[int, str] = {}
-    near = {pid}
-    while near:
-        near = {child for child, parent in parents.items() if parent in near}
-        for child in near:
-            try:
-                found[child] = (Path("/proc") / str(child) / "cmdline").read_text().replace("\0", " ")
-            except FileNotFoundError:
-                continue
-    return found
 
 
 def one(pid: int, words: str) -> int:
