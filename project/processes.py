@@ -125,7 +125,8 @@ def take_all(queues: Sequence[str], stopping: Stopping, lease: Lease | None = No
     until = time.monotonic() + POLL_S
     while not stopping.told and time.monotonic() < until:
         sites: Collection[UUID] | None = None if lease is None else lease.sites()
-        if outbox.work_once(queues, outbox.TOGETHER, sites):
+        together = outbox.TOGETHER if lease is None else 1  # whoever holds leases looks after them in between
+        if outbox.work_once(queues, together, sites, lambda: stopping.told):
             continue
         due = outbox.next_due(queues, sites)
         if due is None:

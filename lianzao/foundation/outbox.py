@@ -274,9 +274,12 @@ def subscribers(queues: Sequence[str]) -> list[str]:
 
 
 def work_once(
-    queues: Sequence[str] = ("work", "plan"), limit: int = BATCH, sites: Collection[UUID] | None = None
+    queues: Sequence[str] = ("work", "plan"),
+    limit: int = BATCH,
+    sites: Collection[UUID] | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Carry out what is due, oldest first, up to `limit` takings. Returns how many were taken.
+    """Carry out what is due, oldest first, up to `limit` takings or until it is `enough`. Returns how many were taken.
 
     With `sites` only news of these sites (NO_SITE: of none): for the planner, which holds a lease for each. The planner
     alone reads all of it as of one instant (REPEATABLE READ), so that its snapshot of the plant agrees with itself.
@@ -285,9 +288,9 @@ def work_once(
     one_view = tuple(queues) == ("plan",) and not connection.in_atomic_block
     most = 1 if one_view else TOGETHER
     taken = 0
-    while taken < limit:
+    while taken < limit and not enough():
         try:
-            count = _take(names, sites, one_view, min(most, limit - taken))
+            count = _take(names, sites, one_view, min(most, limit - taken), enough)
         except OperationalError as error:
             if not _collided(error):
                 raise
@@ -319,7 +322,9 @@ class _Taken:
         return "parked" if self.attempts + 1 >= ATTEMPTS else "failed"
 
 
-def _take(names: list[str], sites: Collection[UUID] | None, one_view: bool, most: int) -> int:
+def _take(
+    names: list[str], sites: Collection[UUID] | None, one_view: bool, most: int, enough: Callable[[], bool]
+) -> int:
     """Carry out what is due in one transaction; gives how many takings. Raises OperationalError, also on a collision.
 
     Several share the transaction, each behind a savepoint, so that one that fails leaves the others alone.
@@ -333,7 +338,7 @@ def _take(names: list[str], sites: Collection[UUID] | None, one_view: bool, most
             until = perf_counter() + HOLD_S
             seen: set[UUID] = set()
             for row in rows:
-                if row[0] in seen or (handled and perf_counter() > until):
+                if row[0] in seen or (handled and (perf_counter() > until or enough())):
                     continue
                 handled.append(_with_its_key(row, seen))
                 seen.update(handled[-1].ids)

@@ -19,7 +19,7 @@ def test_a_requisition_tells_its_cause_and_a_late_delivery_whom_it_hurts(house: 
     house.settle()
     board = buy_board(house.by("buyer"), house.site_id)
     steel = next(each for each in board["requisitions"] if each["item"]["code"] == "STEEL")
-    assert steel["reason"][0]["text"] == f"{order.number}/1" and steel["item"]["unit"] == "pcs"
+    assert steel["reason"][0]["text"] == f"{order.number}/1" and steel["item"]["unit"] == "件"
     assert board["deliveries"] == []
 
     house.buy_all()
