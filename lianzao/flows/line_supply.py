@@ -34,6 +34,12 @@ def feed_made(by: Actor, news: Sequence[OperationReported]) -> None:
     replenish(by, news[0].site_id, items={each.item_id for each in news})
 
 
+@on(OperationReported, key="site_id", when=lambda report: report.scrap > 0)
+def feed_lost(by: Actor, news: Sequence[OperationReported]) -> None:
+    """Pieces were lost: what making them again takes is brought to the line as well."""
+    replenish(by, news[0].site_id, orders={each.work_order_id for each in news})
+
+
 def replenish(
     by: Actor, site_id: UUID, *, items: Iterable[UUID] | None = None, orders: Iterable[UUID] | None = None
 ) -> int:

@@ -33,16 +33,18 @@ def planned_quantities(source_ids: Iterable[UUID]) -> dict[UUID, Decimal]:
 
 
 SHIPMENTS_SQL = """
-SELECT DISTINCT l.source_id, s.id, s.number, s.status, s.due_on, s.dispatched_at, s.eta_at, s.delivered_at
+SELECT l.source_id, s.id, s.number, s.status, s.due_on, s.dispatched_at, s.eta_at, s.delivered_at,
+       sum(CASE WHEN s.status IN ('planned', 'picking') THEN l.quantity ELSE l.picked_quantity END)
 FROM logistics_shipment_line l JOIN logistics_shipment s ON s.id = l.shipment_id
 WHERE l.source_id = ANY(%s::uuid[]) AND s.status <> 'cancelled'
+GROUP BY l.source_id, s.id
 ORDER BY s.number
 """
-SHIPMENTS = "source_id shipment_id number status due_on dispatched_at eta_at delivered_at".split()
+SHIPMENTS = "source_id id number status due_on dispatched_at eta_at delivered_at quantity".split()
 
 
 def shipments_of(source_ids: Iterable[UUID]) -> list[dict[str, Any]]:
-    """The shipments that serve some sales order lines."""
+    """The shipments that serve some sales order lines, and how much of each line they carry."""
     return [dict(zip(SHIPMENTS, row, strict=True)) for row in query(SHIPMENTS_SQL, [list(source_ids)])]
 
 

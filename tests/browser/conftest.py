@@ -71,27 +71,32 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def standing(test_ground: TestGround, django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[[bool], str]]:
-    """The plant, quiet or busy, built once each in a database nobody is let into: every test gets a copy of it."""
-    built: dict[bool, str] = {}
+def standing(test_ground: TestGround, django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[[str], str]]:
+    """The plant, empty, at work or busy, built once each in a database nobody is let into: every test gets a copy."""
+    built: dict[str, str] = {}
     before = str(connections.databases["default"]["NAME"])
+    grown: dict[str, tuple[str, Callable[[Plant], None]]] = {
+        "at work": ("empty", Plant.go_to_work),
+        "busy": ("at work", Plant.sell_more),
+    }
 
-    def build(busy: bool) -> str:
-        if busy not in built:
-            name = test_ground.clone(build(False) if busy else "")
-            built[busy] = name
+    def build(kind: str) -> str:
+        if kind not in built:
+            older, grow = grown.get(kind, ("", None))
+            name = test_ground.clone(build(older) if older else "")
+            built[kind] = name
             try:
                 use_database(test_ground, name)
                 with django_db_blocker.unblock():
-                    made = Plant(stands=busy)
-                    if busy:
-                        made.sell_more()
+                    made = Plant(stands=bool(older))
+                    if grow:
+                        grow(made)
                     close_connections()
             finally:
                 clock.freeze(None)
                 use_database(test_ground, before)
             test_ground.shut(name)
-        return built[busy]
+        return built[kind]
 
     yield build
     for name in built.values():
@@ -116,11 +121,19 @@ def copy_of(name: str, ground: TestGround, blocker: Any) -> Iterator[Plant]:
 
 @pytest.fixture
 def plant(
-    request: pytest.FixtureRequest, standing: Callable[[bool], str], test_ground: TestGround, django_db_blocker: Any
+    request: pytest.FixtureRequest, standing: Callable[[str], str], test_ground: TestGround, django_db_blocker: Any
 ) -> Iterator[Plant]:
     """The plant in a database of its own; call `open_the_doors` when it is as the story wants it."""
-    with copy_of(standing("busy_plant" in request.fixturenames), test_ground, django_db_blocker) as made:
+    kinds = {"empty_plant": "empty", "busy_plant": "busy"}
+    kind = next((kinds[name] for name in request.fixturenames if name in kinds), "at work")
+    with copy_of(standing(kind), test_ground, django_db_blocker) as made:
         yield made
+
+
+@pytest.fixture
+def empty_plant(plant: Plant) -> Plant:
+    """The plant with its people and machines, and nothing in it yet: no stock, no orders, no work."""
+    return plant
 
 
 @pytest.fixture

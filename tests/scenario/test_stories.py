@@ -14,6 +14,7 @@ from lianzao.inventory import queries as ledger
 from lianzao.inventory.models import Lot, PickTask
 from lianzao.logistics import commands as logistics
 from lianzao.logistics.models import Shipment
+from lianzao.overviews.order_360 import order_360
 from lianzao.planning import commands as planning
 from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Proposal, Shortage
 from lianzao.planning.queries import published_dates
@@ -207,6 +208,8 @@ def test_the_whole_life_of_an_order_from_promise_to_proof_and_its_trace_both_way
     logistics.record_proof(house.by("logistics"), shipment=shipment, receiver="王先生")
     house.settle()
     assert SalesOrder.objects.get(pk=order.id).status == "closed"
+    shown = order_360(house.by("sales"), order.id)["lines"][0]["shipments"]
+    assert [(each["id"], each["status"], each["quantity"]) for each in shown] == [(shipment.id, "delivered", D(100))]
     assert house.stock("PUMP") == 0
 
     sold = Lot.objects.get(item__code="PUMP")
@@ -244,6 +247,23 @@ def started(house: House, quantity: str = "100") -> tuple[SalesOrder, WorkOrder,
     report(house, body, 10, quantity)
     fetch(house)
     return order, body, pump
+
+
+def test_material_for_lost_pieces_is_brought_to_the_line_too(house: House) -> None:
+    planned(house)
+    house.at("2026-03-16 08:30")
+    receive(house, "STEEL", "M-1")
+    house.opening("STEEL", "25", lot="M-2")
+    body = WorkOrder.objects.get(item__code="BODY")
+    production.release_work_order(house.by("lead"), work_order=body)
+    house.settle()
+    fetch(house)
+    assert not PickTask.objects.filter(status="open").exists()
+
+    report(house, body, 10, "95", scrap="5")
+    house.settle()
+    assert [(each.item.code, each.quantity) for each in PickTask.objects.filter(status="open")] == [("STEEL", D(10))]
+    house.prove()
 
 
 def test_scrap_is_reported_once_and_what_is_short_is_planned_again(house: House) -> None:

@@ -26,8 +26,8 @@ function told(meta: Meta): Meta {
   meta.rooms.sort((a, b) => place(a.name) - place(b.name));
   for (const command of Object.values(meta.commands)) {
     command.params = command.params.map(withSite);
-    // Manuals are written in English: a Chinese screen shows a help only when it is Chinese.
-    if (meta.language !== "en" && command.help && !/[\u4e00-\u9fff]/.test(command.help)) command.help = "";
+    // Manuals are written in English, with a Chinese term in brackets here and there: a Chinese screen shows only Chinese help.
+    if (meta.language !== "en" && command.help && !/^[\u4e00-\u9fff]/.test(command.help)) command.help = "";
   }
   return meta;
 }
