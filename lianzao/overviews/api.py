@@ -79,7 +79,7 @@ def uncovered(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
 
 @router.get("/arrival/{uuid:asn_id}", operation_id="arrival")
 def arrival(request: HttpRequest, asn_id: UUID) -> HttpResponse:
-    """One announced shipment, to be received."""
+    """One announced shipment, or an order nobody announces, to be received."""
     return http.answer(floor.arrival(own_people(request, "inventory.view_pick_task"), asn_id))
 
 

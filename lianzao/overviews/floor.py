@@ -16,7 +16,7 @@ from lianzao.inventory.models import PendingMove, PickTask
 from lianzao.logistics.models import Shipment
 from lianzao.overviews.order_360 import named, named_item
 from lianzao.plant.models import Machine, WorkCenter
-from lianzao.procurement.models import Asn
+from lianzao.procurement.models import Asn, PurchaseOrder, ScheduleLine
 from lianzao.production import queries as production
 from lianzao.production.models import ScrapReason, WorkOrder, WorkOrderMaterial
 from lianzao.quality.models import Inspection
@@ -192,18 +192,55 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
     }
 
 
-def arrival(by: Actor, asn_id: UUID) -> dict[str, Any]:
-    """One announced shipment, whenever it was said to come: early goods are scanned at the door like any other."""
+def arrival(by: Actor, id: UUID) -> dict[str, Any]:
+    """What is to be received: an announced shipment, whenever it was said to come (early goods are scanned at the door
+    like any other), or what is open of a purchase order whose supplier announces nothing.
+    """
     asn = (
         scope.visible(by, Asn)
-        .filter(id=asn_id)
+        .filter(id=id)
         .select_related("supplier")
         .prefetch_related("lines__schedule_line__line__item__base_unit")
         .first()
     )
-    if asn is None:
-        raise NotFound("not_found", entity="procurement.asn", id=str(asn_id))
-    return told_asn(by, asn)
+    if asn is not None:
+        return told_asn(by, asn)
+    order = scope.visible(by, PurchaseOrder).filter(id=id).exclude(status="draft").select_related("supplier").first()
+    if order is None:
+        raise NotFound("not_found", entity="procurement.asn", id=str(id))
+    return told_order(by, order)
+
+
+def told_order(by: Actor, order: PurchaseOrder) -> dict[str, Any]:
+    """What may come of a purchase order without a shipment notice: its deliveries that are open and not announced."""
+    lines = [
+        each
+        for each in ScheduleLine.objects.filter(line__order=order, status__in=("open", "confirmed"))
+        .select_related("line__item__base_unit")
+        .order_by("line__sequence", "sequence")
+        if each.open_quantity > 0
+    ]
+    return {
+        "id": order.id,
+        "number": order.number,
+        "kind": order.kind,
+        "status": order.status if lines else "closed",
+        "supplier": named(by, order.supplier),
+        "eta_at": None,
+        "delivery_note": "",
+        "lines": [
+            {
+                "id": each.id,
+                "item": named(by, each.line.item),
+                "unit": unit_said(each.line.item.base_unit, by.language),
+                "quantity": each.open_quantity,
+                "lot_number": "",
+                "asks_lot": each.line.item.tracking == "lot",
+                "expires_on": None,
+            }
+            for each in lines
+        ],
+    }
 
 
 def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
@@ -211,6 +248,7 @@ def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
     return {
         "id": asn.id,
         "number": asn.number,
+        "kind": asn.kind,
         "status": asn.status,
         "supplier": named(by, asn.supplier),
         "eta_at": asn.eta_at,
@@ -222,6 +260,7 @@ def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
                 "unit": unit_said(line.schedule_line.line.item.base_unit, by.language),
                 "quantity": line.quantity,
                 "lot_number": line.lot_number,
+                "asks_lot": False,
                 "expires_on": line.expires_on,
             }
             for line in asn.lines.all()
@@ -230,7 +269,7 @@ def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
 
 
 def scanned(by: Actor, code: str) -> list[dict[str, Any]]:
-    """What a scanned code may mean: an announced shipment, a task, an order, a lot, a shipment, an item, a place."""
+    """What a scanned code may mean: a shipment notice, a purchase order, a task, a work order, a lot, a shipment, an item, a place."""
     from lianzao.catalog.models import Item
     from lianzao.inventory.models import Lot
     from lianzao.plant.models import Location
@@ -241,6 +280,7 @@ def scanned(by: Actor, code: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for model, column in (
         (Asn, "number"),
+        (PurchaseOrder, "number"),
         (PickTask, "number"),
         (WorkOrder, "number"),
         (Shipment, "number"),

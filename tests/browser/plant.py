@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from lianzao.access import commands as access
 from lianzao.access.models import Person, Role
+from lianzao.catalog.models import ItemSite
 from lianzao.flows.order_to_delivery import ship_order
 from lianzao.foundation import clock
 from lianzao.logistics.models import Shipment
@@ -69,6 +70,11 @@ class Plant(House):
             site=self.site,
             work_center_id=self.center("CUT").id,
         )
+
+    def steel_comes_in_bundles(self, of: int) -> None:
+        """Steel is bought in whole bundles only, so that there is some more than the plan needs."""
+        rules = ItemSite.objects.get(item__code="STEEL")
+        self.make("catalog.change_item_site", item_site=rules.id, lot_multiple=str(of))
 
     def go_to_work(self) -> None:
         """Bodies to cut today from steel that lies at the line, and an order that waits for steel on its way."""

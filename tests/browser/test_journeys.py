@@ -6,7 +6,7 @@ import re
 import time
 from urllib.parse import urljoin
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from lianzao.equipment.models import MachineState
 from lianzao.inventory.models import Lot
@@ -24,6 +24,193 @@ def open_station(page: Page, center: str = "CUT") -> None:
     """Choose the work center on a device that is bound to no station."""
     page.get_by_role("button", name=center, exact=True).click()
     expect(page.locator(".queue")).to_be_visible()
+
+
+def choose(page: Page, box: Locator, code: str) -> None:
+    """Look up a record by its code and take it."""
+    box.click()
+    box.press_sequentially(code)
+    page.get_by_role("option", name=re.compile(code)).click()
+
+
+def scan(page: Page, code: str) -> None:
+    """What a scanner does: it types fast."""
+    page.keyboard.type(code, delay=5)
+    page.keyboard.press("Enter")
+
+
+def order_from(buyer: Page, *items: str) -> None:
+    """The buyer approves what was asked for, makes one order of it, and sends it."""
+    for item in items:
+        buyer.locator("tr", has_text=item).locator("input[type=checkbox]").check()
+    buyer.get_by_role("button", name=f"批准 {len(items)} 条").click()
+    expect(buyer.get_by_role("button", name=re.compile("批准"))).to_have_count(0)
+    buyer.get_by_role("button", name=f"下采购单（{len(items)}）").click()
+    buyer.get_by_role("dialog").get_by_role("button", name=f"下采购单（{len(items)}）").click()
+    buyer.get_by_role("button", name="发送订单").click()
+    expect(buyer.get_by_role("button", name="发送订单")).to_have_count(0)
+
+
+def fetch(phone: Page, *items: str) -> None:
+    """Take to the line what the tasks ask for."""
+    for item in items:
+        phone.goto(urljoin(phone.url, "/phone/picks"))
+        phone.locator("a.tile", has_text=item).click()
+        confirm = phone.locator("[data-confirm]")
+        expect(confirm).to_be_visible()
+        phone.wait_for_timeout(550)  # a tap right after another page is not taken for this task's
+        confirm.click()
+        expect(phone.get_by_text(re.compile(f"已拣 .* {item}"))).to_be_visible()
+
+
+def make_all(terminal: Page) -> None:
+    """Open the job that waits here, start it if it has not begun, and report all that is left as good."""
+    terminal.locator("[data-job]").click()
+    start = terminal.get_by_role("button", name="开工", exact=True)
+    begun = terminal.get_by_role("button", name="生产中")
+    expect(start.or_(begun)).to_be_visible()
+    if start.is_visible():
+        start.click()
+        expect(begun).to_be_visible()
+    terminal.get_by_role("button", name="全部完成").click()
+    terminal.locator("[data-report]").click()
+    expect(terminal.locator("[data-report]")).to_have_count(0)  # the job is done, and gone from here
+
+
+def go_to(terminal: Page, center: str) -> None:
+    """Over to another work center."""
+    terminal.get_by_role("button", name="任务队列").click()
+    terminal.get_by_role("button", name="换工位").click()
+    open_station(terminal, center)
+
+
+def test_the_whole_life_of_an_order_by_clicks_only(empty_plant: Plant, windows: Open) -> None:
+    """From a customer's wish to the signed proof, through every window; then the trace of it, both ways."""
+    empty_plant.steel_comes_in_bundles(of=70)
+    sales = windows("office").sign_in("sales", "/orders")
+    sales.get_by_role("button", name="录入订单").click()
+    choose(sales, sales.locator("[data-field=customer] input"), "ACME")
+    row = sales.locator("[data-field=lines] tbody tr")
+    choose(sales, row.get_by_role("combobox").first, "PUMP")
+    row.get_by_label("数量 1").fill("100")
+    row.get_by_label("单价 1").fill("300")
+    sales.locator("[data-field=requested_on] input").fill("2026-03-27")
+    sales.get_by_role("button", name="录入订单").click()
+    expect(sales).to_have_url(re.compile("/orders/[0-9a-f]"))
+    sales.get_by_role("button", name="确认订单", exact=True).click()
+    expect(sales.get_by_text("STEEL")).to_be_visible()  # planned down to what is bought
+    sales.get_by_role("button", name="按计划承诺").click()
+    expect(sales.get_by_text("承诺 03-27 交付")).to_be_visible()
+    expect(sales.get_by_role("button", name="按计划承诺")).to_have_count(0)
+
+    planner = windows("office").sign_in("planner", "/plan")
+    planner.get_by_label("全选").check()
+    planner.get_by_role("button", name="接受 5 条").click()
+    expect(planner.get_by_text("没有待决的计划订单")).to_be_visible()
+
+    buyer = windows("office").sign_in("buyer", "/buy")
+    order_from(buyer, "STEEL")
+    order_from(buyer, "MOTOR", "SCREW")
+    bolts = buyer.locator("tr", has_text="MOTOR").get_by_role("link").first.inner_text().partition("/")[0]
+
+    mill = windows("portal").sign_in("mill")
+    mill.get_by_role("button", name="确认", exact=True).click()
+    mill.get_by_role("dialog").get_by_role("button", name="确认", exact=True).click()
+    expect(mill.get_by_role("dialog")).to_have_count(0)
+    mill.get_by_role("button", name="通知发货").click()
+    dialog = mill.get_by_role("dialog")
+    dialog.locator("[data-lot]").fill("MILL-7781")
+    dialog.get_by_label("预计到达").first.fill("2026-03-02")
+    dialog.get_by_role("button", name="通知发货").click()
+    expect(mill.locator("[data-asn]")).to_be_visible()
+    asn = mill.locator("[data-asn]").get_attribute("data-asn") or ""
+    for item in ("MOTOR", "SCREW"):  # the other supplier has no portal, and telephones
+        line = buyer.locator("tr", has_text=item)
+        line.get_by_role("button", name="确认", exact=True).click()
+        buyer.get_by_role("dialog").get_by_role("button", name="确认", exact=True).click()
+        expect(line).to_contain_text("已确认")
+
+    phone = windows("phone").sign_in("warehouse", "/receive")
+    expect(phone.locator("a.tile", has_text=asn)).to_be_visible()
+    scan(phone, asn)
+    phone.locator("[data-receive]").click()
+    expect(phone.get_by_text("近三天没有到货")).to_be_visible()
+    scan(phone, bolts)  # these come without a notice: the order is found by its number
+    phone.locator("[data-line=MOTOR] [data-lot]").fill("B-9")
+    phone.locator("[data-receive]").click()
+    expect(phone.locator("[data-receive]")).to_have_count(0)
+
+    quality = windows("office").sign_in("quality", "/quality")
+    expect(quality.get_by_text("MILL-7781").first).to_be_visible()
+    expect(quality.locator(".cell input")).to_have_count(3)
+    for cell in quality.locator(".cell input").all():
+        cell.fill("12.05")
+    quality.get_by_role("button", name="保存读数（3）").click()
+    quality.get_by_role("button", name="判定合格").click()
+    expect(quality.get_by_text("没有待检的")).to_be_visible()
+
+    lead = windows("office").sign_in("lead", "/production")
+    for item in ("BODY", "PUMP"):
+        job = lead.locator("[role=row]", has_text=item)
+        job.get_by_role("button", name="下达").click()
+        expect(job).to_have_count(0)
+    fetch(phone, "STEEL", "SCREW", "MOTOR")
+
+    terminal = windows("terminal").sign_in("operator")
+    open_station(terminal, "CUT")
+    terminal.locator("[data-job]").click()
+    terminal.get_by_role("button", name="开工").click()
+    expect(terminal.get_by_role("button", name="生产中")).to_be_visible()
+    terminal.get_by_role("button", name="输入数量").click()
+    pad = terminal.get_by_role("dialog")
+    for key in ("9", "5", "完成"):
+        pad.get_by_role("button", name=key, exact=True).click()
+    terminal.locator("[data-field=scrap]").click()
+    terminal.locator("[data-add='5']").click()
+    terminal.get_by_role("radio", name="划伤").click()
+    terminal.locator("[data-report]").click()
+    expect(terminal.locator("[data-good]")).to_have_text("95")
+    terminal.get_by_role("button", name="任务队列").click()
+    fetch(phone, "STEEL", "BODY")  # steel for the five to be made again; the good ones go on
+    make_all(terminal)
+    fetch(phone, "BODY")
+    for center in ("MACHINE", "ASSEMBLE", "TEST"):
+        go_to(terminal, center)
+        make_all(terminal)
+    made = WorkOrder.objects.get(item__code="PUMP")
+    quality.get_by_role("button", name="判定合格").click()
+    expect(quality.get_by_text("没有待检的")).to_be_visible()
+
+    sales.get_by_role("button", name="生成发货单").click()
+    shipped = sales.locator("[data-line='1'] a", has_text="SH-")
+    expect(shipped).to_be_visible()
+    number = shipped.inner_text()
+    phone.goto(urljoin(phone.url, "/phone/ship"))
+    phone.locator("a.tile", has_text=number).click()
+    for step in ("pick_shipment", "pack", "dispatch_shipment"):
+        phone.locator(f"[data-step={step}]").click()
+    phone.get_by_role("dialog").get_by_role("button", name="发运").click()
+    phone.locator("[data-step=record_proof]").click()
+    phone.get_by_role("dialog").locator("[data-field=receiver] input").fill("冯磊")
+    phone.get_by_role("dialog").get_by_role("button", name="签收").click()
+    expect(sales.locator("header, .page").get_by_text("已关闭").first).to_be_visible()
+    expect(sales.get_by_text("已发 100 · 已签收 100")).to_be_visible()
+    expect(shipped.locator("..")).to_contain_text("100 件")
+
+    quality.keyboard.press("Control+k")
+    quality.keyboard.type(made.number)
+    quality.get_by_role("option", name=re.compile(f"{made.number}.*批次", re.DOTALL)).click()
+    told = quality.locator("main")
+    for operation in ("10 CUT", "10 MACHINE", "20 ASSEMBLE", "30 TEST"):
+        expect(told.locator(".step", has_text=operation).first).to_contain_text("高强")
+    expect(told.locator("[data-lot=MILL-7781]")).to_contain_text("供应商批号 MILL-7781")
+    expect(told.locator("[data-lot=MILL-7781]")).to_contain_text(re.compile("QI-.*已接受", re.DOTALL))
+    expect(told.locator("[data-lot=B-9]")).to_contain_text("来自供应商")
+    expect(told).to_contain_text(re.compile(f"发给客户.*{number}", re.DOTALL))
+    told.get_by_role("link", name="MILL-7781").click()
+    expect(quality.get_by_role("heading", name="MILL-7781")).to_be_visible()
+    quality.get_by_role("tab", name="去了哪里").click()
+    expect(told.locator(f"[data-lot={made.number}]")).to_contain_text(re.compile(f"发给客户.*{number}", re.DOTALL))
 
 
 def test_late_supply_reaches_everybody_in_four_windows(plant: Plant, windows: Open) -> None:

@@ -176,12 +176,17 @@ describe("the phone", () => {
   const asn = { id: "asn", lines: [{ id: "1", quantity: "80.000000" }, { id: "2", quantity: "5" }] } as unknown as Arrival;
   test("a whole notice is received by its id alone; a difference goes with its reason", () => {
     expect(receiptBody(asn, {})).toEqual({ asn: "asn" });
+    const order: Arrival = { ...asn, id: "po", kind: "procurement.purchase_order" };
+    const [first, second] = asn.lines;
+    expect(receiptBody(order, { [second.id]: { quantity: "0", reason: "" } }, { [first.id]: " B-9 " })).toEqual({ purchase_order: "po", lines: [{ schedule_line: first.id, quantity: first.quantity, lot_number: "B-9" }] });
+    expect(missingReasons(order, { [first.id]: { quantity: "78", reason: "" } })).toEqual([]);
     expect(receiptBody(asn, { "1": { quantity: "80", reason: "" } })).toEqual({ asn: "asn" });
     expect(receiptBody(asn, { "1": { quantity: "78", reason: " two short " } })).toEqual({ asn: "asn", lines: [{ asn_line: "1", quantity: "78", difference_reason: "two short" }] });
-    expect(missingReasons(asn.lines, { "1": { quantity: "78", reason: " " }, "2": { quantity: "5", reason: "" } })).toEqual(["1"]);
+    expect(missingReasons(asn, { "1": { quantity: "78", reason: " " }, "2": { quantity: "5", reason: "" } })).toEqual(["1"]);
   });
   test("a scan leads to the page of what was scanned", () => {
     expect(pathOfScan([{ kind: "catalog.item", id: "i" }, { kind: "procurement.asn", id: "a" }])).toBe("/receive/a");
+    expect(pathOfScan([{ kind: "procurement.purchase_order", id: "p" }])).toBe("/receive/p");
     expect(pathOfScan([{ kind: "catalog.item", id: "i" }])).toBeNull();
   });
   test("a shipment has one next step at a time", () => {

@@ -25,15 +25,19 @@ export interface ArrivalLine {
   unit: string;
   quantity: string;
   lot_number: string;
+  /** Nobody announced a lot: the label on the goods says it. */
+  asks_lot?: boolean;
   expires_on: string | null;
 }
 
 export interface Arrival {
   id: string;
   number: string;
+  /** A shipment notice, or a purchase order whose supplier announces nothing. */
+  kind?: string;
   status: string;
   supplier: Told;
-  eta_at: string;
+  eta_at: string | null;
   delivery_note: string;
   lines: ArrivalLine[];
 }
@@ -80,13 +84,14 @@ export function useWarehouse(): Loaded<Warehouse> {
   });
 }
 
-/** One announced shipment, also one that is not expected for days: early goods are received like any other. */
+/** One announced shipment, also one that is not expected for days, or an order without a notice: all are received alike. */
 export function useArrival(id: () => string): Loaded<Arrival> {
-  return useLoaded<Arrival>(() => `/api/overviews/arrival/${id()}`, { topics: () => [`asn:${id()}`], rows: (data) => data.lines });
+  return useLoaded<Arrival>(() => `/api/overviews/arrival/${id()}`, { topics: () => [`asn:${id()}`, `purchase_order:${id()}`], rows: (data) => data.lines });
 }
 
 /** Whether goods of this notice can still be taken in. */
-export const receivable = (asn: Pick<Arrival, "status"> | null): boolean => asn?.status === "announced" || asn?.status === "arrived";
+export const receivable = (asn: Pick<Arrival, "status"> | null): boolean => asn?.status === "announced" || asn?.status === "arrived" || asn?.status === "sent";
+const ofOrder = (arrival: Pick<Arrival, "kind">): boolean => arrival.kind === "procurement.purchase_order";
 
 /** What was counted of one announced line. */
 export interface Counted {
@@ -96,13 +101,20 @@ export interface Counted {
 
 export const differs = (line: ArrivalLine, counted: Counted | undefined): boolean => counted !== undefined && Number(counted.quantity) !== Number(line.quantity);
 
-/** Why a receipt cannot be booked yet, by the line's id. */
-export function missingReasons(lines: ArrivalLine[], counted: Record<string, Counted>): string[] {
-  return lines.filter((line) => differs(line, counted[line.id]) && !counted[line.id].reason.trim()).map((line) => line.id);
+/** Why a receipt cannot be booked yet, by the line's id: only who announced another quantity is owed a reason. */
+export function missingReasons(arrival: Pick<Arrival, "kind" | "lines">, counted: Record<string, Counted>): string[] {
+  if (ofOrder(arrival)) return [];
+  return arrival.lines.filter((line) => differs(line, counted[line.id]) && !counted[line.id].reason.trim()).map((line) => line.id);
 }
 
-/** The body of procurement.receive_goods: the notice, and only the lines that were counted differently. */
-export function receiptBody(asn: Arrival, counted: Record<string, Counted>): Record<string, unknown> {
+/** The body of procurement.receive_goods: the notice, and only the lines that were counted differently; of an order, what came. */
+export function receiptBody(asn: Arrival, counted: Record<string, Counted>, lots: Record<string, string> = {}): Record<string, unknown> {
+  if (ofOrder(asn)) {
+    const came = asn.lines
+      .map((line) => ({ schedule_line: line.id, quantity: counted[line.id]?.quantity ?? line.quantity, ...(lots[line.id]?.trim() ? { lot_number: lots[line.id].trim() } : {}) }))
+      .filter((line) => Number(line.quantity) > 0);
+    return { purchase_order: asn.id, lines: came };
+  }
   const lines = asn.lines
     .filter((line) => differs(line, counted[line.id]))
     .map((line) => ({ asn_line: line.id, quantity: counted[line.id].quantity, difference_reason: counted[line.id].reason.trim() }));
@@ -113,6 +125,7 @@ export function receiptBody(asn: Arrival, counted: Record<string, Counted>): Rec
 export function pathOfScan(found: { kind: string; id: string }[]): string | null {
   const pages: Record<string, (id: string) => string> = {
     "procurement.asn": (id) => `/receive/${id}`,
+    "procurement.purchase_order": (id) => `/receive/${id}`,
     "inventory.pick_task": (id) => `/picks/${id}`,
     "logistics.shipment": (id) => `/ship/${id}`,
     "quality.inspection": (id) => `/inspect/${id}`,
