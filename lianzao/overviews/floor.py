@@ -269,7 +269,7 @@ def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
 
 
 def scanned(by: Actor, code: str) -> list[dict[str, Any]]:
-    """What a scanned code may mean: a shipment notice, a purchase order, a task, a work order, a lot, a shipment, an item, a place."""
+    """What a scanned code may mean: a paper of receiving or shipping, a task, a work order, a lot, an item, a place."""
     from lianzao.catalog.models import Item
     from lianzao.inventory.models import Lot
     from lianzao.plant.models import Location

@@ -34,7 +34,7 @@ NAMES = {
 class Plant(House):
     """The house of stories on the shared clock, so that the product's own processes live in the same week."""
 
-    #: In a plant at work: bodies to cut today, and the order that late steel would hurt; in a busy one, what is to leave.
+    #: At work: bodies to cut today, and the order that late steel would hurt; in a busy plant, what is to leave.
     today: WorkOrder
     sold: SalesOrder
     shipment: Shipment
