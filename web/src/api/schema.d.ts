@@ -5241,7 +5241,7 @@ export interface paths {
         };
         /**
          * Arrival
-         * @description One announced shipment, to be received.
+         * @description One announced shipment, or an order nobody announces, to be received.
          */
         get: operations["arrival"];
         put?: never;
