@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,15 @@ from lianzao.foundation.actor import Actor
 from lianzao.foundation.meta import actor_names
 from lianzao.inventory import queries as inventory
 from lianzao.inventory.models import Lot
+from lianzao.logistics.models import Shipment
+from lianzao.overviews.order_360 import named
 from lianzao.plant.models import Location
+from lianzao.procurement.models import GoodsReceipt
 from lianzao.production import queries as production
 from lianzao.quality.models import Inspection
 from lianzao.values.errors import NotFound
+
+RECEIPT, SHIPMENT = "procurement.goods_receipt", "logistics.shipment"
 
 
 def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
@@ -28,6 +34,7 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
     english = by.language.startswith("en")
     causes = found.causes + [(end.cause_kind, end.cause_id) for end in (*found.came_from, *found.reached)]
     labels = lists.labels_of(by, causes)
+    partners = partners_of(by, labels)
     acted = audit.acted({id for edge in found.edges for id in edge.order_ids})
     names = actor_names(acted.values(), by.language)
     units = units_of([lot.item_id, *(edge.item_id for edge in found.edges)], by.language)
@@ -58,8 +65,8 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
                 "item": {"id": lot.item_id, "code": lot.item.code, "name": lot.item.said(by.language)}},
         "direction": direction,
         "edges": edges,
-        "came_from": [told_end(end, labels) for end in found.came_from],
-        "reached": [told_end(end, labels) for end in found.reached],
+        "came_from": [told_end(end, labels, partners) for end in found.came_from],
+        "reached": [told_end(end, labels, partners) for end in found.reached],
         "remains": [dataclasses.asdict(each) for each in found.remains if each.location_id in places],
         "operations": [
             dataclasses.asdict(each) | {"person": people.get(each.person_id, each.person) if each.person_id else None}
@@ -79,7 +86,23 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def told_end(end: Any, labels: dict[tuple[str, UUID], dict[str, Any]]) -> dict[str, Any]:
-    """Where a lot entered or left the plant, by its document's number."""
+def partners_of(by: Actor, papers: Iterable[tuple[str, UUID]]) -> dict[UUID, dict[str, Any]]:
+    """Who sent or got the goods of a receipt or a shipment."""
+    ids = {kind: [id for each, id in papers if each == kind] for kind in (RECEIPT, SHIPMENT)}
+    receipts = GoodsReceipt.objects.filter(id__in=ids[RECEIPT]).select_related("supplier")
+    shipments = Shipment.objects.filter(id__in=ids[SHIPMENT]).select_related("customer")
+    return {each.id: named(by, each.supplier) for each in receipts} | {
+        each.id: named(by, each.customer) for each in shipments
+    }
+
+
+def told_end(
+    end: Any, labels: dict[tuple[str, UUID], dict[str, Any]], partners: dict[UUID, dict[str, Any]]
+) -> dict[str, Any]:
+    """Where a lot entered or left the plant: by which paper, from or to whom."""
     number = labels.get((end.cause_kind, end.cause_id), {}).get("number")
-    return dataclasses.asdict(end) | {"number": number, "cause_id": None if number is None else end.cause_id}
+    return dataclasses.asdict(end) | {
+        "number": number,
+        "cause_id": None if number is None else end.cause_id,
+        "partner": partners.get(end.cause_id),
+    }

@@ -206,11 +206,13 @@ def test_the_whole_life_of_an_order_by_clicks_only(empty_plant: Plant, windows: 
     expect(told.locator("[data-lot=MILL-7781]")).to_contain_text("供应商批号 MILL-7781")
     expect(told.locator("[data-lot=MILL-7781]")).to_contain_text(re.compile("QI-.*已接受", re.DOTALL))
     expect(told.locator("[data-lot=B-9]")).to_contain_text("来自供应商")
-    expect(told).to_contain_text(re.compile(f"发给客户.*{number}", re.DOTALL))
+    expect(told).to_contain_text(re.compile(f"发给客户.*远景动力.*{number}", re.DOTALL))
     told.get_by_role("link", name="MILL-7781").click()
     expect(quality.get_by_role("heading", name="MILL-7781")).to_be_visible()
     quality.get_by_role("tab", name="去了哪里").click()
-    expect(told.locator(f"[data-lot={made.number}]")).to_contain_text(re.compile(f"发给客户.*{number}", re.DOTALL))
+    reached = told.locator(f"[data-lot={made.number}]")
+    expect(reached).to_contain_text(re.compile(f"发给客户.*远景动力.*{number}", re.DOTALL))
+    expect(told).to_contain_text("不良 5")
 
 
 def test_late_supply_reaches_everybody_in_four_windows(plant: Plant, windows: Open) -> None:

@@ -15,6 +15,7 @@ from lianzao.inventory.models import Lot, PickTask
 from lianzao.logistics import commands as logistics
 from lianzao.logistics.models import Shipment
 from lianzao.overviews.order_360 import order_360
+from lianzao.overviews.trace import trace
 from lianzao.planning import commands as planning
 from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Proposal, Shortage
 from lianzao.planning.queries import published_dates
@@ -223,6 +224,8 @@ def test_the_whole_life_of_an_order_from_promise_to_proof_and_its_trace_both_way
     assert Inspection.objects.filter(lot=steel, status="accepted").exists()
     forward = ledger.trace_forward(steel.id)
     assert [(end.kind, end.cause_id) for end in forward.reached] == [("customer", shipment.id)]
+    told = trace(house.by("quality"), steel.id, "forward")
+    assert [each["partner"]["code"] for each in (*told["came_from"], *told["reached"])] == ["MILL", "ACME"]
     up, down = link.chain(house.line(order))
     assert {each.ref.kind for each in (*up, *down)} >= {
         "procurement.purchase_requisition",

@@ -30,6 +30,8 @@ export interface End {
   quantity: string;
   happened_at: string;
   number?: string | null;
+  /** Who sent the goods, or got them. */
+  partner?: Told | null;
 }
 
 export interface OperationRow {
