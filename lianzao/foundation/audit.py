@@ -65,8 +65,13 @@ class Running:
     touched: dict[UUID, str] = field(default_factory=dict)
     memory: dict[Any, Any] = field(default_factory=dict)
     before_end: list[Callable[[], None]] = field(default_factory=list)
+    #: Statements that wait to be written with the audit row (see `at_end`), and how deep in commands within it we are.
+    last: list[Beside] = field(default_factory=list)
+    depth: int = 0
 
 
+#: A statement with %s places, and its parameters.
+Beside = tuple[str, Sequence[Any]]
 _running: ContextVar[Running | None] = ContextVar("running_order", default=None)
 
 
@@ -100,6 +105,28 @@ def touch(kind: str, id: UUID) -> None:
     must_run().touched.setdefault(id, kind)
 
 
+def at_end(statements: Sequence[Beside]) -> None:
+    """Write these as the last of what an order does: in one statement with its audit row, one round trip for all.
+
+    They change different rows, and nothing that follows in the order's command reads them. Inside another command
+    something may read what was written, so there they are carried out at once.
+    """
+    order = must_run()
+    order.last.extend(statements)
+    if order.depth:
+        write_last(order)
+
+
+def write_last(order: Running) -> None:
+    """Carry out now what waits for the order's end."""
+    if order.last:
+        parts = ", ".join(f"last_{number} AS ({sql})" for number, (sql, _) in enumerate(order.last))
+        given = [value for _, values in order.last for value in values]
+        order.last.clear()
+        with connection.cursor() as cursor:
+            cursor.execute(f"WITH {parts} SELECT 1", given)
+
+
 INSERT = """
 INSERT INTO foundation_order (id, command, actor_id, actor_kind, actor_name, site_id, at, recorded_at, why,
     cause_kind, cause_id, body, answer, changes, touched)
@@ -107,8 +134,8 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s::jsonb, %s
 """
 
 
-def write(order: Running, answer: Any, beside: Sequence[tuple[str, Sequence[Any]]] = ()) -> None:
-    """Write the audit row of an order, and what is to stand beside it (statements and parameters), in one statement.
+def write(order: Running, answer: Any, beside: Sequence[Beside] = ()) -> None:
+    """Write the audit row of an order, what waited for its end and what is to stand beside it, in one statement.
 
     A second row with the same id fails here (unique): that makes retries safe.
     """
@@ -120,6 +147,7 @@ def write(order: Running, answer: Any, beside: Sequence[tuple[str, Sequence[Any]
         cause.kind if cause else "", cause.id if cause else None, packing.text(order.body), packing.text(answer),
         packing.text(order.changes), packing.array(list(order.touched)),
     ]  # fmt: skip
+    beside = [*order.last, *beside]
     parts = ", ".join(f"beside_{number} AS ({sql})" for number, (sql, _) in enumerate(beside))
     given = [value for _, values in beside for value in values]
     with connection.cursor() as cursor:

@@ -361,7 +361,11 @@ class Command(Generic[P, R]):
         order = audit.running()
         if order is not None:
             order.steps.append(self.key)
-            return self.function(order.by, **self._resolve(order.by, options, join=True))
+            order.depth += 1
+            try:
+                return self.function(order.by, **self._resolve(order.by, options, join=True))
+            finally:
+                order.depth -= 1
         return self.carry_out(by, options, order_id=order_id, why=why, cause=cause)
 
     def ordered(self, order_id: UUID | None = None, *, why: str = "", cause: Ref | None = None) -> Callable[P, R]:
@@ -452,6 +456,8 @@ class Command(Generic[P, R]):
                 resolved = self._resolve(by, given, join=False)
                 _check_versions(resolved, versions)
                 answer = self.function(by, **resolved)
+                if order.before_end:
+                    audit.write_last(order)  # the steps read what was written
                 for step in order.before_end:
                     step()
                 audit.write(order, told_answer(answer), outbox.rows(order))

@@ -208,7 +208,7 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[]) AS u(i
 """
 
 
-def rows(order: audit.Running) -> list[tuple[str, Sequence[Any]]]:
+def rows(order: audit.Running) -> list[audit.Beside]:
     """The statements that write the order's news and their deliveries, for `audit.write` to carry out beside its own.
 
     The workers are woken when the order commits.
@@ -227,7 +227,7 @@ def rows(order: audit.Running) -> list[tuple[str, Sequence[Any]]]:
             pause = int(handler.within / timedelta(milliseconds=1))
             deliveries.append((uuid7(), id, handler.name, handler.key_of(event), pause))
     transaction.on_commit(wake.ring)
-    made: list[tuple[str, Sequence[Any]]] = [
+    made: list[audit.Beside] = [
         (INSERT_EVENTS, [order.at, order.id, *map(packing.array, (ids, names, sites, payloads))])
     ]
     if deliveries:
@@ -422,7 +422,8 @@ def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -
     at = clock.now()
     by = system_actor(handler.name, cause=cause, site=site).at_instant(at)
     order = audit.Running(
-        id=uuid7(), command=handler.name, by=by, at=at, cause=cause, body={"events": [str(line[1]) for line in batch]}
+        id=uuid7(), command=handler.name, by=by, at=at, cause=cause,
+        body={"events": [str(line[1]) for line in batch]}, depth=1,
     )
     note(order=order.id)
     token = audit._running.set(order)

@@ -107,9 +107,10 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::numeric[], %s::u
           order_id, reverses)
 """
 
-#: Locks every row it will touch in the fixed order, takes what there is, puts what comes, and tells what was missing.
-CHANGE_BALANCES = """
-WITH change AS MATERIALIZED (
+#: Writes the moves and carries them into the balances: locks every row it will touch in the fixed order, takes what
+#: there is, puts what comes, and tells what was missing.
+MOVE_AND_CHANGE = f"""
+WITH moved AS ({INSERT_MOVES}), change AS MATERIALIZED (
     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::numeric[])
         AS u(site_id, item_id, lot_id, location_id, quantity)
 ), locked AS MATERIALIZED (
@@ -172,8 +173,7 @@ def post(
         for check in period_checks:
             check(each.facts.source.site_id, each.facts.happened_at)
     ids = [uuid7_past(each.facts.happened_at) if past else uuid7() for each in known]
-    _insert(order, known, ids, list(causes) if causes is not None else [cause] * len(known))
-    locations = _change_balances(known)
+    locations = _write(known, _rows(order, known, ids, list(causes) if causes is not None else [cause] * len(known)))
     _tell(order, known, cause, locations)
     return Posted(ids)
 
@@ -230,8 +230,10 @@ def uuid7_past(happened_at: datetime) -> UUID:
     return UUID(int=uuid7_at(happened_at).int | 7 << 76 | 2 << 62 | secrets.randbits(62) | secrets.randbits(12) << 64)
 
 
-def _insert(order: audit.Running, known: Sequence[_Known], ids: Sequence[UUID], causes: Sequence[Ref]) -> None:
-    """All moves with one statement."""
+def _rows(
+    order: audit.Running, known: Sequence[_Known], ids: Sequence[UUID], causes: Sequence[Ref]
+) -> list[tuple[Any, ...]]:
+    """The moves as they are written."""
     rows: list[tuple[Any, ...]] = []
     for id, each, cause in zip(ids, known, causes, strict=True):
         facts, line = each.facts, each.line
@@ -247,14 +249,19 @@ def _insert(order: audit.Running, known: Sequence[_Known], ids: Sequence[UUID], 
             audit.touch("inventory.lot", facts.lot_id)
     for each_cause in set(causes):
         audit.touch(each_cause.kind, each_cause.id)
-    execute(INSERT_MOVES, [list(column) for column in zip(*rows, strict=True)])
+    return rows
 
 
-def _change_balances(known: Sequence[_Known]) -> set[UUID]:
-    """Carry the moves into the balances of the real locations; returns those that changed. Raises stock_short."""
+def _write(known: Sequence[_Known], rows: Sequence[tuple[Any, ...]]) -> set[UUID]:
+    """Write the moves and carry them into the balances of the real locations, with one statement.
+
+    Returns the locations that changed. Raises stock_short.
+    """
+    moves = [list(column) for column in zip(*rows, strict=True)]
     facts = [each.facts for each in known]
     net = rules.changes(facts)
     if not net:
+        execute(INSERT_MOVES, moves)
         return set()
     site_of = {end.id: end.site_id for each in facts for end in (each.source, each.target)}
     columns: list[list[Any]] = [
@@ -264,7 +271,7 @@ def _change_balances(known: Sequence[_Known]) -> set[UUID]:
         [location for _, _, location in net],
         list(net.values()),
     ]
-    missing = execute(CHANGE_BALANCES, columns)
+    missing = execute(MOVE_AND_CHANGE, moves + columns)
     if missing:
         raise rules.stock_short([_short(facts, *row) for row in missing])
     serials = [each.lot_id for each in facts if each.tracking == "serial" and each.lot_id and each.target.is_real]

@@ -126,29 +126,25 @@ def uncovered_columns(site_id: UUID, at: datetime | None = None) -> dict[str, li
 
 PILES = """
 SELECT b.item_id, b.lot_id, coalesce(l.number, ''), b.location_id, a.code, l.expires_on, l.made_at, b.quantity,
-       b.quantity - coalesce((
-           SELECT sum(p.quantity) FROM inventory_pending_move p
-           WHERE p.item_id = b.item_id AND p.source_id = b.location_id AND p.lot_id = b.lot_id AND p.status = 'pending'
-             AND p.reason <> 'uncovered' AND p.cause_id IS DISTINCT FROM %(mine)s::uuid
-             AND (p.expires_at IS NULL OR p.expires_at > %(at)s::timestamptz)), 0),
-       coalesce(array_position(%(locations)s::uuid[], b.location_id), 0)
+       b.quantity - set_aside.of_lot, coalesce(array_position(%(locations)s::uuid[], b.location_id), 0),
+       set_aside.of_any_lot
 FROM inventory_balance b
 JOIN plant_location a ON a.id = b.location_id
 JOIN access_site s ON s.id = a.site_id
 LEFT JOIN inventory_lot l ON l.id = b.lot_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(p.quantity) FILTER (WHERE p.lot_id = b.lot_id), 0) AS of_lot,
+           coalesce(sum(p.quantity) FILTER (WHERE p.lot_id IS NULL), 0) AS of_any_lot
+    FROM inventory_pending_move p
+    WHERE p.item_id = b.item_id AND p.source_id = b.location_id AND p.site_id = b.site_id AND p.status = 'pending'
+      AND p.reason <> 'uncovered' AND p.cause_id IS DISTINCT FROM %(mine)s::uuid
+      AND (p.expires_at IS NULL OR p.expires_at > %(at)s::timestamptz)
+) set_aside
 WHERE b.site_id = %(site)s AND b.item_id = ANY(%(items)s::uuid[]) AND b.quantity > 0
   AND (CASE WHEN %(locations)s::uuid[] IS NULL THEN a.location_kind IN ('store', 'line')
             ELSE b.location_id = ANY(%(locations)s::uuid[]) END)
   AND coalesce(l.status, 'usable') = 'usable'
   AND coalesce(l.expires_on >= (%(at)s::timestamptz AT TIME ZONE s.time_zone)::date, true)
-"""
-
-POOLED = """
-SELECT p.item_id, p.source_id, sum(p.quantity) FROM inventory_pending_move p
-WHERE p.item_id = ANY(%(items)s::uuid[]) AND p.site_id = %(site)s AND p.status = 'pending' AND p.reason <> 'uncovered'
-  AND p.lot_id IS NULL AND p.cause_id IS DISTINCT FROM %(mine)s::uuid
-  AND (p.expires_at IS NULL OR p.expires_at > %(at)s::timestamptz)
-GROUP BY p.item_id, p.source_id
 """
 
 
@@ -172,11 +168,11 @@ def available_piles(
         "mine": mine,
     }
     piles: dict[UUID, list[Pile]] = {item: [] for item in item_ids}
-    for row in query(PILES, values):
-        piles[row[0]].append(Pile(*row))
     pooled: dict[UUID, dict[UUID, Decimal]] = {}
-    for item, location, quantity in query(POOLED, values):
-        pooled.setdefault(item, {})[location] = quantity
+    for *pile, of_any_lot in query(PILES, values):
+        made = Pile(*pile)
+        piles[made.item_id].append(made)
+        pooled.setdefault(made.item_id, {})[made.location_id] = of_any_lot
     return {item: rules.set_aside(found, pooled.get(item, {})) for item, found in piles.items()}
 
 

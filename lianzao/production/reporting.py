@@ -1,7 +1,7 @@
 """Commands of the floor: start an operation, report what it yielded.
 
 Reporting is the hot path. Its statements: lock the work order, read its operations and materials, (read the piles at
-the line), post the moves (three), record everything (one); beside them only what the machinery of orders needs.
+the line), post the moves (two); what it records is written with the audit row, by the order's last statement.
 """
 
 from __future__ import annotations
@@ -35,41 +35,42 @@ from lianzao.production.standing import Standing, required_now, stand
 from lianzao.values.errors import Conflict, Invalid, RuleBroken
 from lianzao.values.quantity import ZERO
 
-#: Everything a report writes in production, at once.
-RECORD = """
-WITH operation AS (
-    UPDATE production_work_order_operation o
-    SET good_quantity = o.good_quantity + u.good, scrap_quantity = o.scrap_quantity + u.scrap,
-        rework_quantity = o.rework_quantity + u.rework,
-        started_at = CASE WHEN u.told THEN coalesce(o.started_at, %(happened_at)s::timestamptz) ELSE o.started_at END,
-        finished_at = CASE WHEN u.status = 'finished' THEN %(happened_at)s::timestamptz END, status = u.status,
-        version = o.version + 1, updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
-    FROM unnest(%(operations)s::uuid[], %(good)s::numeric[], %(scrap)s::numeric[], %(rework)s::numeric[],
-                %(told)s::boolean[], %(statuses)s::text[]) AS u(id, good, scrap, rework, told, status)
-    WHERE o.id = u.id
-), material AS (
-    UPDATE production_work_order_material m
-    SET issued_quantity = m.issued_quantity + u.used, required_quantity = u.required, version = m.version + 1,
-        updated_at = %(now)s::timestamptz, updated_by = %(by)s::uuid
-    FROM unnest(%(materials)s::uuid[], %(used)s::numeric[], %(required)s::numeric[]) AS u(id, used, required)
-    WHERE m.id = u.id
-), work_order AS (
-    UPDATE production_work_order w
-    SET good_quantity = w.good_quantity + %(made)s::numeric, scrap_quantity = w.scrap_quantity + %(lost)s::numeric,
-        status = %(status)s::text, started_at = coalesce(w.started_at, %(happened_at)s::timestamptz),
-        completed_at = CASE WHEN %(status)s::text = 'completed'
-                            THEN coalesce(w.completed_at, %(happened_at)s::timestamptz) END,
-        lot_id = coalesce(w.lot_id, %(lot)s::uuid), version = w.version + 1, updated_at = %(now)s::timestamptz,
-        updated_by = %(by)s::uuid
-    WHERE w.id = %(work_order)s::uuid
-)
+#: What a report writes in production: operations, materials, the work order, and the report itself.
+CARRY_INTO_OPERATIONS = """
+UPDATE production_work_order_operation o
+SET good_quantity = o.good_quantity + u.good, scrap_quantity = o.scrap_quantity + u.scrap,
+    rework_quantity = o.rework_quantity + u.rework,
+    started_at = CASE WHEN u.told THEN coalesce(o.started_at, u.happened_at) ELSE o.started_at END,
+    finished_at = CASE WHEN u.status = 'finished' THEN u.happened_at END, status = u.status,
+    version = o.version + 1, updated_at = %s::timestamptz, updated_by = %s::uuid
+FROM (SELECT *, %s::timestamptz AS happened_at
+      FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::boolean[], %s::text[])
+           AS u(id, good, scrap, rework, told, status)) u
+WHERE o.id = u.id
+"""
+CARRY_INTO_MATERIALS = """
+UPDATE production_work_order_material m
+SET issued_quantity = m.issued_quantity + u.used, required_quantity = u.required, version = m.version + 1,
+    updated_at = %s::timestamptz, updated_by = %s::uuid
+FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[]) AS u(id, used, required)
+WHERE m.id = u.id
+"""
+CARRY_INTO_WORK_ORDER = """
+UPDATE production_work_order w
+SET good_quantity = w.good_quantity + u.made, scrap_quantity = w.scrap_quantity + u.lost, status = u.status,
+    started_at = coalesce(w.started_at, u.happened_at),
+    completed_at = CASE WHEN u.status = 'completed' THEN coalesce(w.completed_at, u.happened_at) END,
+    lot_id = coalesce(w.lot_id, u.lot_id), version = w.version + 1, updated_at = %s::timestamptz, updated_by = %s::uuid
+FROM (SELECT %s::timestamptz AS happened_at, %s::numeric AS made, %s::numeric AS lost, %s::text AS status,
+             %s::uuid AS lot_id) u
+WHERE w.id = %s::uuid
+"""
+INSERT_REPORT = """
 INSERT INTO production_operation_report (id, version, created_at, created_by, updated_at, updated_by, owner_system,
     work_order_id, operation_id, good, scrap, rework, scrap_reason_id, person_id, station_id, happened_at, recorded_at,
     order_id, lots, used, note, reversed_at)
-VALUES (%(id)s, 1, %(now)s::timestamptz, %(by)s::uuid, %(now)s::timestamptz, %(by)s::uuid, %(owner)s,
-    %(work_order)s::uuid, %(operation)s, %(report_good)s, %(report_scrap)s, %(report_rework)s, %(scrap_reason)s::uuid,
-    %(person)s::uuid, %(station)s::uuid, %(happened_at)s::timestamptz, clock_timestamp(),
-    %(order)s, %(lots)s::uuid[], %(used_json)s::jsonb, %(note)s, NULL)
+VALUES (%s, 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s::uuid[], %s::jsonb,
+    %s, NULL)
 """
 
 
@@ -279,7 +280,7 @@ def _record(
     at: datetime,
     note: str,
 ) -> OperationReport:
-    """Write the report, and carry it into operations, materials and the work order, with one statement."""
+    """Write the report and carry it into operations, materials and the work order, at the order's end."""
     order = audit.must_run()
     made = report.good if outcome.last else ZERO
     status = "completed" if outcome.complete else "started"
@@ -297,28 +298,35 @@ def _record(
     points = [each.id == operation.id for each in outcome.covered]
     beside = _moved_beside(standing, outcome)
     none = [ZERO] * len(beside)
-    execute(
-        RECORD,
-        {
-            "happened_at": at, "now": by.now, "by": by.id, "owner": OWN_SYSTEM,
-            "operations": [each.id for each in [*outcome.covered, *beside]],
+    spoken = [*outcome.covered, *beside]
+    stamp = [by.now, by.id]
+    audit.at_end([
+        (CARRY_INTO_OPERATIONS, [
+            *stamp, at,
+            packing.array([each.id for each in spoken]),
             # What lies between report points passed on all pieces the point speaks of.
-            "good": [report.good if here else report.good + report.scrap for here in points] + none,
-            "scrap": [report.scrap if here else ZERO for here in points] + none,
-            "rework": [report.rework if here else ZERO for here in points] + none,
-            "told": [True] * len(points) + [False] * len(beside),
-            "statuses": [outcome.stands[each.id] for each in [*outcome.covered, *beside]],
-            "materials": [each.id for each in changed],
-            "used": [used.get(each.id, ZERO) for each in changed],
-            "required": [required[each.id] for each in changed],
-            "made": made, "lost": report.scrap, "status": status, "work_order": standing.id,
-            "lot": row.lots[0] if row.lots and standing.tracking == "lot" else None,
-            "id": row.id, "operation": operation.id, "report_good": report.good, "report_scrap": report.scrap,
-            "report_rework": report.rework, "scrap_reason": row.scrap_reason_id, "person": row.person_id,
-            "station": row.station_id, "order": order.id, "lots": row.lots, "used_json": packing.text(row.used),
-            "note": row.note,
-        },
-    )  # fmt: skip
+            packing.array([report.good if here else report.good + report.scrap for here in points] + none),
+            packing.array([report.scrap if here else ZERO for here in points] + none),
+            packing.array([report.rework if here else ZERO for here in points] + none),
+            packing.array([True] * len(points) + [False] * len(beside)),
+            packing.array([outcome.stands[each.id] for each in spoken]),
+        ]),
+        (CARRY_INTO_MATERIALS, [
+            *stamp,
+            packing.array([each.id for each in changed]),
+            packing.array([used.get(each.id, ZERO) for each in changed]),
+            packing.array([required[each.id] for each in changed]),
+        ]),
+        (CARRY_INTO_WORK_ORDER, [
+            *stamp, at, made, report.scrap, status,
+            row.lots[0] if row.lots and standing.tracking == "lot" else None, standing.id,
+        ]),
+        (INSERT_REPORT, [
+            row.id, *stamp, *stamp, OWN_SYSTEM, standing.id, operation.id, report.good, report.scrap, report.rework,
+            row.scrap_reason_id, row.person_id, row.station_id, at, order.id, packing.array(row.lots),
+            packing.text(row.used), row.note,
+        ]),
+    ])  # fmt: skip
     row._state.adding = False
     _audit(standing, operation, row, made, status)
     for each in beside:
