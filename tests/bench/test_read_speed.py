@@ -35,11 +35,10 @@ SET_UP = """
 import json, sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from django.db import connection
 from lianzao.access import commands as access, sessions
 from lianzao.access.models import Role, Site
 from lianzao.access.queries import actor_for
-from lianzao.foundation import lists, registry
+from lianzao.foundation import lists, registry, scope
 from lianzao.foundation.actor import system_actor
 from lianzao.foundation.command import run
 from lianzao.production import commands as production
@@ -55,23 +54,16 @@ for number in range(%(orders)d):
 person = access.create_person(system, login="reader", name="R", password="Kupfer-Glanz-7431")
 access.assign_role(system, person=person, role=Role.objects.get(code="planner"), site=Site.objects.get(code="BENCH"))
 by = actor_for("reader")
-seen = []
-def watch(execute, sql, params, many, context):
-    seen.append((sql, [str(each) if not isinstance(each, (int, float)) else each for each in params or ()]))
-    return execute(sql, params, many, context)
-def first(kind, act):
-    del seen[:]
-    with connection.execute_wrapper(watch):
-        act()
-    found = next(each for each in seen if "FROM \\"" + kind.replace(".", "_") in each[0] and "COUNT(" not in each[0])
+def plain(kind, rows):
+    resource = registry.RESOURCES[kind]
     columns = lists.columns_of(resource.model, (*lists.always(resource), *resource.column_names))
     names = [path for column in columns for path in column.paths]
-    return [*found, names]
-resource = registry.RESOURCES["production.work_order"]
-page = first(resource.kind, lambda: lists.listing(by, resource, {"limit": "100"}))
-resource = registry.RESOURCES["production.work_order_operation"]
+    sql, given = rows(resource).values_list(*names)[:100].query.sql_with_params()
+    return [sql, [str(each) for each in given], names]
+page = plain("production.work_order", lambda resource: lists.searched(by, resource, {}))
 operation = WorkOrderOperation.objects.order_by("id").first()
-one = first(resource.kind, lambda: lists.record(by, resource, operation.id))
+one = plain("production.work_order_operation",
+            lambda resource: scope.visible(by, resource.model).filter(pk=operation.id))
 key = sessions.open_session(person.id).key
 print(json.dumps({"key": key, "operation": str(operation.id), "statements": {"page": page, "one": one}}))
 """
@@ -111,12 +103,12 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
             owner.execute("VACUUM ANALYZE production_work_order, production_work_order_operation")
         statements = folder / "bare.json"
         statements.write_text(json.dumps(made["statements"]), encoding="utf-8")
-        with bare(product, folder, statements) as (port, webs):
+        with BareView(product, folder, statements) as (port, webs):
             run = sorted((folder / "run").glob("web-*.sock"))
             yield Places(product.port, port, run, webs, made["key"], made["operation"])
 
 
-class bare:  # noqa: N801  used as a function
+class BareView:
     """The bare view while the block runs: two web processes and a front, as the supervisor would start them."""
 
     def __init__(self, product: Served, folder: Path, statements: Path) -> None:
