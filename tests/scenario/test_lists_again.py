@@ -1,4 +1,4 @@
-"""A list or record asked again, with other values or by another person, answers what it should and is not compiled anew."""
+"""A list or record asked again, with other values or by others, answers what it should and is not compiled anew."""
 
 from __future__ import annotations
 
