@@ -11,8 +11,9 @@ class FoundationConfig(AppConfig):
     name = "lianzao.foundation"
 
     def ready(self) -> None:
-        """Load what every room declares, and apply row security whenever migrations have run."""
-        from lianzao.foundation import registry, rowsecurity
+        """Load what every room declares, read instants quickly, apply row security whenever migrations have run."""
+        from lianzao.foundation import instants, registry, rowsecurity
 
+        instants.install()
         registry.load()
         rowsecurity.watch_migrations()

@@ -23,7 +23,7 @@ from django.core.exceptions import DisallowedHost, RequestDataTooBig, Suspicious
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from django.urls import URLPattern, path
+from django.urls import URLResolver
 from ninja import Body as NinjaBody
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
@@ -36,6 +36,7 @@ from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import PYDANTIC, Command, told_answer
 from lianzao.foundation.hearing import Ear
 from lianzao.foundation.resource import Resource
+from lianzao.foundation.switchboard import Switchboard
 from lianzao.foundation.trail import TRACE, trail
 from lianzao.values.errors import (
     Conflict,
@@ -583,7 +584,8 @@ class Rooms:
         cls.built = True
 
 
-def routes() -> list[URLPattern]:
+def routes() -> list[URLResolver]:
     """All routes of the API."""
     Rooms.build()
-    return [path("api/", api.urls)]  # type: ignore[list-item]
+    patterns, app_name, namespace = api.urls
+    return [Switchboard("api/", patterns, app_name, namespace)]

@@ -120,6 +120,26 @@ def down(of: Entity | Ref, depth: int = 1) -> list[Linked]:
     return _walk(of, "source", "target", depth)
 
 
+BESIDE = """
+SELECT true, source_kind, source_id, quantity, why, target_kind, target_id
+FROM foundation_link WHERE target_id = %(id)s
+UNION ALL
+SELECT false, target_kind, target_id, quantity, why, source_kind, source_id
+FROM foundation_link WHERE source_id = %(id)s
+ORDER BY 2, 3, 5
+"""
+
+
+def beside(of: Entity | Ref) -> tuple[list[Linked], list[Linked]]:
+    """What stands one step up, and one step down, by one statement."""
+    found: tuple[list[Linked], list[Linked]] = ([], [])
+    with connection.cursor() as cursor:
+        cursor.execute(BESIDE, {"id": _ref(of).id})
+        for upward, kind, id, quantity, why, from_kind, from_id in cursor.fetchall():
+            found[not upward].append(Linked(Ref(kind, id), quantity, why, 1, Ref(from_kind, from_id)))
+    return found
+
+
 def chain(of: Entity | Ref, depth: int = 20) -> tuple[list[Linked], list[Linked]]:
     """The whole chain both ways."""
     return up(of, depth), down(of, depth)

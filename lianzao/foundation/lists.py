@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,10 @@ from django.db import models
 from django.db.models import Q
 
 from lianzao.foundation import link, packing, rowsecurity, scope
-from lianzao.foundation.actor import Actor
+from lianzao.foundation.actor import ALL, Actor
+from lianzao.foundation.command import Command
 from lianzao.foundation.entity import Approvable, Entity, Master
+from lianzao.foundation.fetching import VARIABLE, Row, rows_of
 from lianzao.foundation.registry import COMMANDS, RESOURCES, kind_of, model_of
 from lianzao.foundation.resource import Resource
 from lianzao.values.errors import Invalid, NotFound
@@ -26,6 +29,7 @@ from lianzao.values.time import is_plausible
 #: Numbers beyond these stand in no column.
 MOST, MOST_WHOLE = Decimal("1e20"), 2**63 - 1
 LIMIT = 500
+PARTS_MOST = 2000
 LOOKUPS = {"gte", "lte", "gt", "lt", "in", "contains", "isnull", "ne"}
 PLAIN = {"offset", "limit", "sort", "q", "format", "columns", "language"}
 NAMES = ("code", "number", "name", "name_en")
@@ -38,9 +42,11 @@ class Column:
     name: str
     paths: tuple[str, ...]
     reference: bool = False
+    decimal: bool = False
 
 
-def columns_of(model: type[Entity], names: tuple[str, ...]) -> list[Column]:
+@lru_cache(maxsize=1024)
+def columns_of(model: type[Entity], names: tuple[str, ...]) -> tuple[Column, ...]:
     """Columns to fetch; a foreign key brings the code or number and the name of what it points at."""
     made: list[Column] = []
     for name in names:
@@ -51,40 +57,49 @@ def columns_of(model: type[Entity], names: tuple[str, ...]) -> list[Column]:
             paths = (field.attname, *(f"{field.name}__{each}" for each in NAMES if each in has))
             made.append(Column(field.name, paths, reference=True))
         else:
-            made.append(Column(field.attname, (field.attname,)))
-    return made
+            made.append(Column(field.attname, (field.attname,), decimal=isinstance(field, models.DecimalField)))
+    return tuple(made)
 
 
-def reference(values: dict[str, Any], column: Column, language: str) -> dict[str, Any] | None:
-    """The cell of a foreign key: id, code or number, name in the reader's language."""
-    id = values[column.paths[0]]
-    if id is None:
-        return None
-    cell: dict[str, Any] = {"id": id}
-    names: dict[str, str] = {}
-    for path in column.paths[1:]:
-        name = path.rpartition("__")[2]
-        if name in ("name", "name_en"):
-            names[name] = values[path]
+def references(column: Column, values: Sequence[Sequence[Any]], language: str) -> list[dict[str, Any] | None]:
+    """The cells of a foreign key: id, code or number, name in the reader's language. `values`: a row for each path."""
+    names = [path.rpartition("__")[2] for path in column.paths]
+    wanted = ("name_en", "name") if language.startswith("en") else ("name", "name_en")
+    ways = [names.index(each) for each in wanted if each in names]
+    plain = [(at, name) for at, name in enumerate(names) if at and name not in ("name", "name_en")]
+    first, second = (ways[0], ways[-1]) if ways else (0, 0)
+    found: list[dict[str, Any] | None] = []
+    for row in zip(*values, strict=True):
+        id = row[0]
+        if id is None:
+            found.append(None)
+            continue
+        cell = {"id": id}
+        for at, name in plain:
+            cell[name] = row[at]
+        if first:
+            cell["name"] = row[first] or row[second] or ""
+        found.append(cell)
+    return found
+
+
+def cells(rows: Sequence[Row], columns: Sequence[Column], language: str) -> list[dict[str, Any]]:
+    """Fetched values as API rows; a column at a time, because most need nothing done."""
+    if not rows:
+        return []
+    values = list(zip(*rows, strict=True))
+    made: list[Sequence[Any]] = []
+    at = 0
+    for column in columns:
+        if column.reference:
+            made.append(references(column, values[at : at + len(column.paths)], language))
+        elif column.decimal:
+            made.append([None if each is None else packing.trimmed(each) for each in values[at]])
         else:
-            cell[name] = values[path]
-    if names:
-        first, second = ("name_en", "name") if language.startswith("en") else ("name", "name_en")
-        cell["name"] = names.get(first) or names.get(second, "")
-    return cell
-
-
-def cells(rows: list[dict[str, Any]], columns: list[Column], language: str) -> list[dict[str, Any]]:
-    """Fetched values as API rows."""
-    made: list[dict[str, Any]] = []
-    for values in rows:
-        row: dict[str, Any] = {}
-        for column in columns:
-            row[column.name] = (
-                reference(values, column, language) if column.reference else packing.cell(values[column.paths[0]])
-            )
-        made.append(row)
-    return made
+            made.append(values[at])
+        at += len(column.paths)
+    names = [column.name for column in columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*made, strict=True)]
 
 
 def hidden(by: Actor, resource: Resource, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -93,48 +108,105 @@ def hidden(by: Actor, resource: Resource, rows: list[dict[str, Any]]) -> list[di
     return [scope.mask_row(row, names) for row in rows] if names else rows
 
 
-def _paths(columns: list[Column]) -> list[str]:
+def _paths(columns: Iterable[Column]) -> list[str]:
     return [path for column in columns for path in column.paths]
+
+
+@lru_cache(maxsize=1024)
+def _always(model: type[Entity]) -> tuple[str, ...]:
+    # Facts that never change (moves, balances) have no version.
+    known = {field.name for field in model._meta.concrete_fields}
+    extra = [name for name in ("id", "version") if name in known]
+    if issubclass(model, Approvable):
+        extra.append("approved_at")
+    if issubclass(model, Master):
+        extra.append("retired_at")
+    return tuple(extra)
 
 
 def always(resource: Resource) -> tuple[str, ...]:
     """What every row carries beside its columns."""
-    # Facts that never change (moves, balances) have no version.
-    known = {field.name for field in resource.model._meta.concrete_fields}
-    extra = [name for name in ("id", "version") if name in known]
-    if issubclass(resource.model, Approvable):
-        extra.append("approved_at")
-    if issubclass(resource.model, Master):
-        extra.append("retired_at")
-    return tuple(name for name in extra if name not in resource.column_names)
+    return tuple(name for name in _always(resource.model) if name not in resource.column_names)
 
 
 def listing(by: Actor, resource: Resource, query: Mapping[str, str]) -> dict[str, Any]:
     """A page of a list: rows, total, offset, limit."""
     offset = whole(query, "offset", 0, 0, 10_000_000)
     limit = whole(query, "limit", 100, 1, LIMIT)
-    rows = searched(by, resource, query)
-    names = scope.columns(by, resource)
-    columns = columns_of(resource.model, (*always(resource), *names))
-    values = list(rows.values(*_paths(columns))[offset : offset + limit])
-    total = offset + len(values) if len(values) < limit and (values or offset == 0) else rows.order_by().count()
+    unseen = unseen_by(by, resource)
+    asked = filters_of(resource, query, unseen)
+    order = sorting(resource, query.get("sort", ""), unseen)
+    columns = columns_of(resource.model, (*always(resource), *scope.columns(by, resource)))
+    searches = query.get("q", "").strip()
+    shape = None if searches else ("list", resource.kind, columns, _seer(by), *(each.shape for each in asked), *order)
+
+    def build() -> models.QuerySet[Any]:
+        rows = narrowed(scope.visible(by, resource.model), asked)
+        return (rows.filter(search(resource, searches, unseen)) if searches else rows).order_by(*order)
+
+    variables = [each.value for each in asked if each.varies]
+    found = rows_of(shape, build, _paths(columns), variables, limit=limit, offset=offset, total=True)
+    if found:
+        total = found[0][-1]
+    else:
+        total = build().order_by().count() if offset else 0
     return {
-        "rows": hidden(by, resource, cells(values, columns, by.language)),
+        "rows": hidden(by, resource, cells([row[:-1] for row in found], columns, by.language)),
         "total": total,
         "offset": offset,
         "limit": limit,
     }
 
 
+def _seer(by: Actor) -> Hashable:
+    """What of an actor decides which rows a statement finds."""
+    return ("all" if by.sites is ALL else by.sites, by.partner)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition: a path with its lookup, the value, whether it is to hold or not."""
+
+    path: str
+    value: Any
+    holds: bool = True
+
+    @property
+    def varies(self) -> bool:
+        """Whether statements with other values are the same statement."""
+        return isinstance(self.value, VARIABLE)
+
+    @property
+    def shape(self) -> Hashable:
+        """What tells its statements apart."""
+        value = tuple(self.value) if isinstance(self.value, list) else self.value
+        return (self.path, self.holds, type(value), None if self.varies else value)
+
+    @property
+    def q(self) -> Q:
+        """As Django says it."""
+        made = Q(**{self.path: self.value})
+        return made if self.holds else ~made
+
+
+def filters_of(resource: Resource, query: Mapping[str, str], unseen: Collection[str] = ()) -> list[Filter]:
+    """The conditions of a query string; retired masters are left out unless they are asked for."""
+    asked = [condition(resource, name, value, unseen) for name, value in query.items() if name not in PLAIN]
+    if issubclass(resource.model, Master) and "retired_at" not in query and "retired_at__isnull" not in query:
+        asked.append(Filter("retired_at__isnull", True))
+    return asked
+
+
+def narrowed(rows: models.QuerySet[Any], asked: Iterable[Filter]) -> models.QuerySet[Any]:
+    """The rows for which all of it holds."""
+    conditions = [each.q for each in asked]
+    return rows.filter(*conditions) if conditions else rows
+
+
 def searched(by: Actor, resource: Resource, query: Mapping[str, str]) -> models.QuerySet[Any]:
     """The rows an actor may see, filtered, searched and sorted as asked."""
-    rows = scope.visible(by, resource.model)
     unseen = unseen_by(by, resource)
-    for name, value in query.items():
-        if name not in PLAIN:
-            rows = rows.filter(condition(resource, name, value, unseen))
-    if issubclass(resource.model, Master) and "retired_at" not in query and "retired_at__isnull" not in query:
-        rows = rows.filter(retired_at__isnull=True)
+    rows = narrowed(scope.visible(by, resource.model), filters_of(resource, query, unseen))
     asked = query.get("q", "").strip()
     if asked:
         rows = rows.filter(search(resource, asked, unseen))
@@ -166,7 +238,7 @@ def search(resource: Resource, asked: str, unseen: Collection[str] = ()) -> Q:
     return found
 
 
-def condition(resource: Resource, name: str, value: str, unseen: Collection[str] = ()) -> Q:
+def condition(resource: Resource, name: str, value: str, unseen: Collection[str] = ()) -> Filter:
     """One filter of the query string. Raises Invalid for an unknown column or a value that does not fit."""
     field_name, _, lookup = name.partition("__")
     allowed = {*resource.filter_names, *resource.keys, "id", "retired_at", *resource.column_names}
@@ -176,21 +248,21 @@ def condition(resource: Resource, name: str, value: str, unseen: Collection[str]
     if isinstance(field, models.JSONField) and lookup != "isnull":
         raise Invalid("unknown_filter", field=name)
     if lookup == "isnull":
-        return Q(**{f"{field.attname}__isnull": value in ("1", "true")})
+        return Filter(f"{field.attname}__isnull", value in ("1", "true"))
     if lookup == "in" or (
         not lookup and "," in value and (field.choices or isinstance(field, (models.ForeignKey, models.UUIDField)))
     ):
-        return Q(**{f"{field.attname}__in": [typed(field, name, part) for part in value.split(",") if part]})
+        return Filter(f"{field.attname}__in", [typed(field, name, part) for part in value.split(",") if part])
     if lookup == "contains":
         if isinstance(field, ArrayField):
-            return Q(**{f"{field.attname}__contains": [typed(field.base_field, name, value)]})
+            return Filter(f"{field.attname}__contains", [typed(field.base_field, name, value)])
         if not isinstance(field, (models.CharField, models.TextField)):
             raise Invalid("unknown_filter", field=name)
         typed(field, name, value)
-        return Q(**{f"{field.attname}__icontains": value})
+        return Filter(f"{field.attname}__icontains", value)
     if lookup == "ne":
-        return ~Q(**{field.attname: typed(field, name, value)})
-    return Q(**{f"{field.attname}__{lookup}" if lookup else field.attname: typed(field, name, value)})
+        return Filter(field.attname, typed(field, name, value), holds=False)
+    return Filter(f"{field.attname}__{lookup}" if lookup else field.attname, typed(field, name, value))
 
 
 def typed(field: models.Field[Any, Any], name: str, value: str) -> Any:
@@ -250,13 +322,19 @@ def whole(query: Mapping[str, str], name: str, default: int, least: int, most: i
 def record(by: Actor, resource: Resource, id: UUID) -> dict[str, Any]:
     """One record: its row, its parts, its links both ways, and what the actor may do with it now."""
     columns = columns_of(resource.model, (*always(resource), *scope.columns(by, resource)))
-    values = scope.visible(by, resource.model).filter(pk=id).values(*_paths(columns)).first()
-    if values is None:
+    found = rows_of(
+        ("record", resource.kind, columns, _seer(by)),
+        lambda: scope.visible(by, resource.model).filter(pk=id),
+        _paths(columns),
+        [id],
+        limit=1,
+    )
+    if not found:
         raise NotFound("not_found", entity=resource.kind, id=str(id))
-    row = hidden(by, resource, cells([values], columns, by.language))[0]
+    row = hidden(by, resource, cells(found, columns, by.language))[0]
     # Partners may not read the table of links; `linked` shows only what they may see.
     with rowsecurity.as_application():
-        up, down = link.up(_ref(resource, id)), link.down(_ref(resource, id))
+        up, down = link.beside(_ref(resource, id))
     return {
         "kind": resource.kind,
         "row": row,
@@ -279,13 +357,16 @@ def part_rows(by: Actor, model: type[Entity], resource: Resource, name: str, id:
     own = RESOURCES.get(kind_of(model))
     names = scope.columns(by, own) if own is not None else part_columns(model, parent)
     columns = columns_of(model, ("id", *(each for each in names if each != parent)))
-    rows = model._default_manager.filter(**{f"{parent}_id": id})
-    if own is not None:
-        rows = scope.visible(by, model, rows)
-    order = [
-        each for each in ("sequence", "position", "id") if each in {field.name for field in model._meta.concrete_fields}
-    ]
-    made = cells(list(rows.order_by(*order).values(*_paths(columns))[:2000]), columns, by.language)
+    has = {field.name for field in model._meta.concrete_fields}
+
+    def build() -> models.QuerySet[Any]:
+        rows = model._default_manager.filter(**{f"{parent}_id": id})
+        if own is not None:
+            rows = scope.visible(by, model, rows)
+        return rows.order_by(*(each for each in ("sequence", "position", "id") if each in has))
+
+    shape = ("parts", kind_of(model), parent, columns, _seer(by) if own is not None else None)
+    made = cells(rows_of(shape, build, _paths(columns), [id], limit=PARTS_MOST), columns, by.language)
     return hidden(by, own, made) if own is not None else made
 
 
@@ -344,12 +425,22 @@ def labels_of(by: Actor, refs: list[tuple[str, UUID]]) -> dict[tuple[str, UUID],
     return found
 
 
+@lru_cache(maxsize=8)
+def _commands_on(_declared: int) -> dict[str, list[tuple[str, Command[Any, Any]]]]:
+    """The commands offered at a record, by its kind."""
+    made: dict[str, list[tuple[str, Command[Any, Any]]]] = {}
+    for key, each in COMMANDS.items():
+        if each.subject is not None and not each.hidden:
+            made.setdefault(each.subject, []).append((key, each))
+    return made
+
+
 def actions(by: Actor, resource: Resource, row: dict[str, Any]) -> list[str]:
     """The commands a document's page offers to this actor in the document's state."""
     made: list[str] = []
     approved = row.get("approved_at") is not None
-    for key, each in COMMANDS.items():
-        if each.subject != resource.kind or each.hidden or not by.may(each.right):
+    for key, each in _commands_on(len(COMMANDS)).get(resource.kind, ()):
+        if not by.may(each.right):
             continue
         if each.name == f"approve_{resource.entity}" and approved:
             continue

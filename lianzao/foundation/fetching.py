@@ -1,0 +1,131 @@
+"""Statements of lists and records, worked out once: Django's compiling costs more than PostgreSQL's answer.
+
+A query of one shape (kind, columns, filters, order, sites, partner) differs from the next only in the values of its
+filters. What was compiled is kept under the shape, with the places where the values stand, and run with new ones.
+Values that are few (states, flags, sites) are part of the shape. Nothing of the answer is kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models
+from django.db.models.expressions import RawSQL
+
+Row = tuple[Any, ...]
+
+#: Shapes kept, those used last.
+MOST = 1000
+#: Values of these types are made anew for each request, so their places in the parameters are known by identity.
+VARIABLE = (UUID, Decimal, datetime, date)
+TOTAL = "total_of_all_pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL without LIMIT, its parameters, which of them are whose value, and what Django does to columns read."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+    places: tuple[tuple[int, int], ...]  # (parameter, variable value)
+    converters: tuple[tuple[int, tuple[Callable[..., Any], ...], Any], ...]
+
+    def run(self, values: Sequence[Any], limit: str) -> list[Row]:
+        """The rows for these values of the variable filters."""
+        parameters = list(self.parameters)
+        for parameter, value in self.places:
+            parameters[parameter] = values[value]
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql + limit, parameters)
+            rows: list[Row] = cursor.fetchall()
+        return self._converted(rows) if self.converters else rows
+
+    def _converted(self, rows: list[Row]) -> list[Row]:
+        made: list[Row] = []
+        for row in rows:
+            cells = list(row)
+            for place, functions, expression in self.converters:
+                for function in functions:
+                    cells[place] = function(cells[place], expression, connection)
+            made.append(tuple(cells))
+        return made
+
+
+_kept: OrderedDict[Hashable, Statement | None] = OrderedDict()
+_lock = threading.Lock()
+
+
+def rows_of(
+    shape: Hashable | None,
+    build: Callable[[], models.QuerySet[Any]],
+    paths: Sequence[str],
+    values: Sequence[Any] = (),
+    *,
+    limit: int,
+    offset: int = 0,
+    total: bool = False,
+) -> list[Row]:
+    """A page of the rows that `build` describes, as tuples of `paths`; with `total` each ends in the number of all.
+
+    `shape` must tell apart all that `build` makes of anything but the VARIABLE `values`; None: keep nothing.
+    """
+    statement = _known(shape)
+    if statement is _UNKNOWN:
+        statement = _compiled(build(), paths, values, total)
+        if shape is not None and (
+            statement is None or {value for _, value in statement.places} == {*range(len(values))}
+        ):
+            _keep(shape, statement)
+    if statement is None:
+        return []
+    return statement.run(values, f" LIMIT {limit:d} OFFSET {offset:d}" if offset else f" LIMIT {limit:d}")
+
+
+_UNKNOWN: Any = object()
+
+
+def _known(shape: Hashable | None) -> Any:
+    if shape is None:
+        return _UNKNOWN
+    with _lock:
+        found = _kept.get(shape, _UNKNOWN)
+        if found is not _UNKNOWN:
+            _kept.move_to_end(shape)
+        return found
+
+
+def _keep(shape: Hashable, statement: Statement | None) -> None:
+    with _lock:
+        _kept[shape] = statement
+        if len(_kept) > MOST:
+            _kept.popitem(last=False)
+
+
+def _compiled(rows: models.QuerySet[Any], paths: Sequence[str], values: Sequence[Any], total: bool) -> Statement | None:
+    """None: whatever the values are, there is no such row (a person without sites)."""
+    try:
+        if total:
+            inner, parameters = rows.order_by().values("pk").query.sql_with_params()
+            count = RawSQL(f"SELECT count(*) FROM ({inner}) every", parameters, models.BigIntegerField())
+            rows = rows.annotate(**{TOTAL: count})
+            paths = (*paths, TOTAL)
+        compiler = rows.values_list(*paths).query.get_compiler(connection=connection)
+        sql, given = compiler.as_sql()
+    except EmptyResultSet:
+        return None
+    places = tuple(
+        (at, number) for at, parameter in enumerate(given) for number, value in enumerate(values) if parameter is value
+    )
+    expressions = [each[0] for each in compiler.select[: compiler.col_count]]
+    converters = compiler.get_converters(expressions)
+    return Statement(
+        sql, tuple(given), places, tuple((at, tuple(how), of) for at, (how, of) in sorted(converters.items()))
+    )
