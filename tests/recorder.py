@@ -102,9 +102,9 @@ class Recorder:
         """Watch from now on."""
         once, called, write = Command._once, Command.__call__, audit.write
 
-        def watched_once(command: Command[..., Any], *args: Any) -> Any:
+        def watched_once(command: Command[..., Any], *args: Any, **options: Any) -> Any:
             with self._frame(command.key) as frame:
-                answer = once(command, *args)
+                answer = once(command, *args, **options)
             self._count(frame)
             if not isinstance(answer, Replayed):
                 self._audited(command.key, frame)

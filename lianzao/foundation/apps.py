@@ -11,9 +11,10 @@ class FoundationConfig(AppConfig):
     name = "lianzao.foundation"
 
     def ready(self) -> None:
-        """Load what every room declares, read instants quickly, apply row security whenever migrations have run."""
-        from lianzao.foundation import instants, registry, rowsecurity
+        """Load what every room declares, set the driver, apply row security whenever migrations have run."""
+        from lianzao.foundation import driver, instants, registry, rowsecurity
 
         instants.install()
+        driver.keep_long_statements()
         registry.load()
         rowsecurity.watch_migrations()

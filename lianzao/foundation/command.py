@@ -14,8 +14,10 @@ import enum
 import inspect
 import logging
 import re
+import threading
 import types
 import typing
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -34,7 +36,7 @@ from django.db.utils import IntegrityError
 from psycopg import errors as pg
 from pydantic_core import PydanticCustomError
 
-from lianzao.foundation import audit, clock, figures, outbox, packing
+from lianzao.foundation import audit, clock, fetching, figures, outbox, packing
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.entity import Entity, query
 from lianzao.foundation.registry import COMMANDS, kind_of, model_of, room_of
@@ -417,16 +419,23 @@ class Command(Generic[P, R]):
         cause: Ref | None,
         versions: Mapping[UUID, int],
     ) -> R:
+        if not by.may(self.right):
+            raise NotAllowed("not_allowed", right=self.right)
+        look = order_id is not None and _SEEN.before(order_id)
         for attempt in range(TRIES):
             try:
-                return self._once(by, given, order_id, why, cause, versions)
+                return self._once(by, given, order_id, why, cause, versions, look=look)
             except OperationalError as error:
                 if attempt == TRIES - 1 or not isinstance(error.__cause__, RETRIED) or connection.in_atomic_block:
                     raise
                 AGAIN.count(command=self.key)
-            except IntegrityError as error:
-                if order_id is not None and _is_replay(error) and not (connection.in_atomic_block and attempt):
-                    continue
+            except (IntegrityError, DomainError) as error:
+                # A second try does again what is done, and is refused for it, by the rules or by the order's id.
+                known = None if order_id is None or look else self._known(order_id, by)
+                if known is not None:
+                    return known
+                if isinstance(error, DomainError):
+                    raise
                 raise refused_by_database(error) or error from error
         raise AssertionError("unreachable")
 
@@ -438,11 +447,11 @@ class Command(Generic[P, R]):
         why: str,
         cause: Ref | None,
         versions: Mapping[UUID, int],
+        *,
+        look: bool,
     ) -> R:
-        if not by.may(self.right):
-            raise NotAllowed("not_allowed", right=self.right)
         with transaction.atomic():
-            if order_id is not None:
+            if order_id is not None and look:
                 known = self._known(order_id, by)
                 if known is not None:
                     return known
@@ -493,6 +502,33 @@ class Command(Generic[P, R]):
             for each in self.parameters
             if each.name in given or each.default is not UNSET
         }
+
+
+class _Seen:
+    """The ids of orders this process was given lately.
+
+    Nearly every order comes once, so that looking for an earlier answer first would be a statement for nothing: its id
+    is unique, and tells at the end. Who repeats himself is looked up first from his second try on.
+    """
+
+    MOST = 20_000
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[UUID, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def before(self, order_id: UUID) -> bool:
+        """Whether it was given before; it is remembered from now on."""
+        with self._lock:
+            known = order_id in self._ids
+            self._ids[order_id] = None
+            self._ids.move_to_end(order_id)
+            if len(self._ids) > self.MOST:
+                self._ids.popitem(last=False)
+            return known
+
+
+_SEEN = _Seen()
 
 
 class Replayed(dict[str, Any]):
@@ -552,10 +588,6 @@ def _named_in(condition: Any) -> Iterator[str]:
             yield from _named_in(part)
 
 
-def _is_replay(error: IntegrityError) -> bool:
-    return "foundation_order_pkey" in str(error)
-
-
 def _ids(of: Parameter, value: Any, join: bool) -> Iterator[tuple[type[Entity], UUID, bool]]:
     """Which records a value names, by model and id."""
     if value is None or (of.entity is None and of.shape is None):
@@ -584,23 +616,39 @@ def _as_id(name: str, value: Any) -> UUID:
         raise Invalid("not_an_id", field=name, value=str(value)[:80]) from None
 
 
+#: Of so many ids at most is a fetch's statement kept; more come from imports, where compiling it does not show.
+FEW = 4
+
+
+def _rows(by: Actor, model: type[Entity], ids: list[UUID], *, guarded: bool, lock: bool) -> list[Entity]:
+    """Records of one kind by id, in the order of their ids; guarded: of those the actor may see."""
+    from lianzao.foundation import scope
+
+    def build() -> models.QuerySet[Entity]:
+        rows = scope.visible(by, model) if guarded else model._default_manager.all()
+        rows = rows.filter(pk__in=ids).order_by("pk")
+        return rows.select_for_update(of=("self",)) if lock else rows
+
+    if len(ids) > FEW:
+        return list(build())
+    seen = (by.sites, by.partner) if guarded else None
+    return fetching.records_of((model, len(ids), lock, guarded, seen), build, model, ids)
+
+
 def _fetch(
     by: Actor, wanted: Mapping[type[Entity], Mapping[UUID, bool]], *, guarded: bool
 ) -> dict[tuple[type[Entity], UUID], Entity]:
     """Fetch records, limited to what the actor may see; locks are taken in a fixed order (model's name, then id)."""
-    from lianzao.foundation import rowsecurity, scope
+    from lianzao.foundation import rowsecurity
 
     found: dict[tuple[type[Entity], UUID], Entity] = {}
     wall = rowsecurity.as_partner(by) if guarded and by.partner is not None else nullcontext()
     with wall:
         for model in sorted(wanted, key=lambda each: each._meta.label):
             ids = wanted[model]
-            rows = scope.visible(by, model) if guarded else model._default_manager.all()
-            rows = rows.filter(pk__in=list(ids)).order_by("pk")
-            if any(ids.values()) and (by.partner is None or not guarded):
-                rows = rows.select_for_update(of=("self",))
-            for entity in rows:
-                found[(model, entity.pk)] = typing.cast(Entity, entity)
+            lock = any(ids.values()) and (by.partner is None or not guarded)
+            for entity in _rows(by, model, list(ids), guarded=guarded, lock=lock):
+                found[(model, entity.pk)] = entity
     if guarded and by.partner is not None:
         for model in sorted(wanted, key=lambda each: each._meta.label):
             locked = [id for id, locks in wanted[model].items() if locks and (model, id) in found]

@@ -378,7 +378,8 @@ def query(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[A
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, given)
-        return cursor.fetchall() if cursor.description else []
+        answer = cast(Any, cursor).pgresult  # asked for its width; `description` would make an object for every column
+        return cursor.fetchall() if answer is not None and answer.nfields else []
 
 
 def _packed(value: Any) -> Any:

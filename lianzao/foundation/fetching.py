@@ -13,7 +13,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
@@ -21,6 +22,7 @@ from django.db import connection, models
 from django.db.models.expressions import RawSQL
 
 Row = tuple[Any, ...]
+M = TypeVar("M", bound=models.Model)
 
 #: Shapes kept, those used last.
 MOST = 1000
@@ -89,6 +91,26 @@ def rows_of(
     return statement.run(values, f" LIMIT {limit:d} OFFSET {offset:d}" if offset else f" LIMIT {limit:d}")
 
 
+def records_of(
+    shape: Hashable, build: Callable[[], models.QuerySet[M]], model: type[M], values: Sequence[UUID]
+) -> list[M]:
+    """The records that `build` describes, locked if it says so; the rest as `rows_of`."""
+    statement = _known(shape)
+    if statement is _UNKNOWN:
+        statement = _compiled(build(), None, values, total=False)
+        if statement is None or {value for _, value in statement.places} == {*range(len(values))}:
+            _keep(shape, statement)
+    if statement is None:
+        return []
+    names = _columns(model)
+    return [model.from_db(connection.alias, names, row) for row in statement.run(values, "")]
+
+
+@lru_cache(maxsize=512)
+def _columns(model: type[models.Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
 _UNKNOWN: Any = object()
 
 
@@ -109,22 +131,24 @@ def _keep(shape: Hashable, statement: Statement | None) -> None:
             _kept.popitem(last=False)
 
 
-def _compiled(rows: models.QuerySet[Any], paths: Sequence[str], values: Sequence[Any], total: bool) -> Statement | None:
-    """None: whatever the values are, there is no such row (a person without sites)."""
+def _compiled(
+    rows: models.QuerySet[Any], paths: Sequence[str] | None, values: Sequence[Any], total: bool
+) -> Statement | None:
+    """Without paths: whole records. None: whatever the values are, there is no such row (a person without sites)."""
     try:
         if total:
             inner, parameters = rows.order_by().values("pk").query.sql_with_params()
             count = RawSQL(f"SELECT count(*) FROM ({inner}) every", parameters, models.BigIntegerField())
             rows = rows.annotate(**{TOTAL: count})
-            paths = (*paths, TOTAL)
-        compiler = rows.values_list(*paths).query.get_compiler(connection=connection)
+            paths = (*(paths or ()), TOTAL)
+        compiler = (rows if paths is None else rows.values_list(*paths)).query.get_compiler(connection=connection)
         sql, given = compiler.as_sql()
     except EmptyResultSet:
         return None
     places = tuple(
         (at, number) for at, parameter in enumerate(given) for number, value in enumerate(values) if parameter is value
     )
-    expressions = [each[0] for each in compiler.select[: compiler.col_count]]
+    expressions = [each[0] for each in compiler.select[: compiler.col_count or None]]
     converters = compiler.get_converters(expressions)
     return Statement(
         sql, tuple(given), places, tuple((at, tuple(how), of) for at, (how, of) in sorted(converters.items()))

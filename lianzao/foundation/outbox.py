@@ -422,8 +422,13 @@ def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -
     at = clock.now()
     by = system_actor(handler.name, cause=cause, site=site).at_instant(at)
     order = audit.Running(
-        id=uuid7(), command=handler.name, by=by, at=at, cause=cause,
-        body={"events": [str(line[1]) for line in batch]}, depth=1,
+        id=uuid7(),
+        command=handler.name,
+        by=by,
+        at=at,
+        cause=cause,
+        body={"events": [str(line[1]) for line in batch]},
+        depth=1,
     )
     note(order=order.id)
     token = audit._running.set(order)

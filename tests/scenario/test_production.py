@@ -292,7 +292,7 @@ def test_how_many_statements_a_report_takes(floor: Floor) -> None:
     with CaptureQueriesContext(connection) as without:
         run(floor.by, "production.report_operation", {"operation": last.id, "good": 2}, order_id=uuid7())
     counts = len(statements(plain)), len(statements(without)), len(statements(finishing))
-    assert counts == (6, 9, 11), "\n\n".join(statements(finishing))
+    assert counts == (4, 6, 7), "\n\n".join(statements(finishing))
 
 
 def test_issue_by_hand_takes_what_expires_first_and_returns_what_is_left(floor: Floor) -> None:
