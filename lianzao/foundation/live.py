@@ -170,7 +170,7 @@ class Hub:
             except psycopg.Error as error:
                 log.warning("the live line lost the database, again in %.1f s: %s", pause, error)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 10.0)
+                pause = min(pause * 2, 3.0)
 
     async def _first(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """At the beginning, read the last ten minutes for those who come back; after a break, go on where we were."""
