@@ -26,7 +26,7 @@ class Wire:
         self.mode = ""
         self.cuts: Counter[str] = Counter()
         self.chance = random.Random(seed)
-        self.often = 0.002
+        self.often = 0.004
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.listening.getsockname()[1])
         self.open: set[socket.socket] = set()
