@@ -102,11 +102,15 @@ class Cluster:
         """
         with self._locked():
             self._ensure()
+            until = time.monotonic() + wait
             if self._answers():
+                return False
+            if self._comes_up(until):
+                self._make_roles()
                 return False
             self._clear_stale_pid()
             self._write_settings()
-            self._start(time.monotonic() + wait)
+            self._start(until)
             self._make_roles()
             return True
 
@@ -225,6 +229,17 @@ class Cluster:
         except psycopg.OperationalError:
             return False
         return True
+
+    def _comes_up(self, until: float) -> bool:
+        """Whether a server that lives but does not answer yet begins to.
+
+        Who started it was killed meanwhile, and it recovers; or it is told to stop, and ends.
+        """
+        while self._postmaster() and time.monotonic() < until:
+            if self._answers():
+                return True
+            time.sleep(0.1)
+        return False
 
     def _postmaster(self) -> int | None:
         """The process id of the running server of this very data folder, or None."""
