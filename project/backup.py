@@ -225,7 +225,9 @@ class Keeper:
 
     def due(self, now: datetime) -> bool:
         """Whether the last regular backup, or the start if there is none, is long enough ago."""
-        last = max((each.made_at for each in kept(self.config) if not each.before_upgrade), default=None)
+        known = (each.made_at for each in kept(self.config) if not each.before_upgrade)
+        # One of a time to come was made before the clock was set back: it must not keep others away for as long.
+        last = max((each for each in known if each <= now + timedelta(hours=1)), default=None)
         if last is None:
             last = min(self._began, self._first_start())
         return now - last >= timedelta(hours=self.config.backup_hours)

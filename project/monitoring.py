@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from django.urls import URLPattern, path
 
 from lianzao.foundation import figures, http, registry
 from lianzao.values.errors import DomainError, NotAllowed
-from project import config, migrating
+from project import config, migrating, postgres
 
 log = logging.getLogger("lianzao.monitoring")
 
@@ -78,7 +79,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether this process can serve: the database answers, and its tables are those of this version."""
-    said = {name: _said(check) for name, check in CHECKS.items()}
+    said = {"database": _said(_database), "disk": _said(_disk)}
+    # Whoever waited once for a database that is away need not wait twice.
+    said["schema"] = _said(_schema) if said["database"] == "ok" else said["database"]
     well = all(each == "ok" for each in said.values())
     response = http.answer({"status": "ok" if well else "not_ready", "checks": said}, 200 if well else 503)
     response["Cache-Control"] = "no-store"
@@ -88,7 +91,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def _said(check: Callable[[], str]) -> str:
     try:
         return check()
-    except DatabaseError as error:
+    except (DatabaseError, OSError) as error:
         log.warning("not ready: %s", str(error).strip())
         return "no_answer"
 
@@ -113,7 +116,20 @@ def _schema() -> str:
     return "ok" if row is not None and row[0] == _wanted[0] else "of_another_version"
 
 
-CHECKS: dict[str, Callable[[], str]] = {"database": _database, "schema": _schema}
+def places() -> dict[str, Path]:
+    """The disks we stand on: of the data folder, and of the embedded database where there is one; each once."""
+    held = config.load()
+    named = {"data": held.data, "database": postgres.cluster_of(held).home}
+    found: dict[int, str] = {}
+    for name, place in named.items():
+        if place.is_dir():
+            found.setdefault(place.stat().st_dev, name)
+    return {name: named[name] for name in found.values()}
+
+
+def _disk() -> str:
+    full = [name for name, place in places().items() if shutil.disk_usage(place).free < postgres.LEAST_ROOM]
+    return "full" if full else "ok"
 
 
 # -- figures ----------------------------------------------------------------------------------------------------------
@@ -129,6 +145,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
     joined.put(
         "lianzao_up", "gauge", "Living processes by kind.", ("process",),
         {(process,): float(count) for process, count in joined.living.items()},
+    )  # fmt: skip
+    joined.put(
+        "lianzao_disk_free_bytes", "gauge", "Room on the disks of the data folder and the embedded database.",
+        ("disk",), {(name,): float(shutil.disk_usage(place).free) for name, place in places().items()},
     )  # fmt: skip
     try:
         _house(joined)

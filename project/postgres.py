@@ -38,6 +38,8 @@ REPORT: LiteralString = "lianzao_report"  # reads only
 SUPERUSER = "postgres"
 # The name of a Unix socket must fit into 107 bytes; PostgreSQL appends "/.s.PGSQL.5432.lock".
 LONGEST_SOCKET_FOLDER = 85
+#: With less on its disk the server cannot go on: it writes its log ahead in files of 16 MB.
+LEAST_ROOM = 16 << 20
 
 SETTINGS = {
     "listen_addresses": "",
@@ -100,11 +102,15 @@ class Cluster:
         """
         with self._locked():
             self._ensure()
+            until = time.monotonic() + wait
             if self._answers():
+                return False
+            if self._comes_up(until):
+                self._make_roles()
                 return False
             self._clear_stale_pid()
             self._write_settings()
-            self._start(time.monotonic() + wait)
+            self._start(until)
             self._make_roles()
             return True
 
@@ -224,6 +230,17 @@ class Cluster:
             return False
         return True
 
+    def _comes_up(self, until: float) -> bool:
+        """Whether a server that lives but does not answer yet begins to.
+
+        Who started it was killed meanwhile, and it recovers; or it is told to stop, and ends.
+        """
+        while self._postmaster() and time.monotonic() < until:
+            if self._answers():
+                return True
+            time.sleep(0.1)
+        return False
+
     def _postmaster(self) -> int | None:
         """The process id of the running server of this very data folder, or None."""
         pid = _first_number(self.data / "postmaster.pid")
@@ -290,8 +307,17 @@ class Cluster:
         self._write(self.data / "lianzao.conf", "\n".join(lines) + "\n")
 
     def _write(self, path: Path, text: str) -> None:
-        path.write_text(text, encoding="utf-8")
-        self._user.give(path)
+        """Write a file whole or not at all: on a full disk what stood there stays."""
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            return
+        draft = path.with_name(f"{path.name}.new")
+        try:
+            draft.write_text(text, encoding="utf-8")
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise GroundError(self._full() or f"{path} cannot be written: {error.strerror}") from error
+        self._user.give(draft)
+        draft.rename(path)
 
     def _clear_stale_pid(self) -> None:
         """Remove the mark of a server that died, if its process number now belongs to something else.
@@ -324,8 +350,9 @@ class Cluster:
             return (
                 f"Another PostgreSQL uses {self.socket_folder} or {self.data}: stop it, or choose another LIANZAO_DATA"
             )
-        if "no space left" in said.lower():
-            return f"The disk that holds {self.home} is full: free some space, then start again"
+        full = self._full()  # then it could not even write why
+        if full or "no space left" in said.lower():
+            return full or f"The disk that holds {self.home} is full: free some space, then start again"
         logs = sorted(self.home.glob("log/*.log"), key=lambda log: log.stat().st_mtime)
         told = said + (logs[-1].read_text(encoding="utf-8", errors="replace") if logs else "")
         last = "\n".join(line for line in told.splitlines()[-15:])
@@ -333,6 +360,12 @@ class Cluster:
             f"PostgreSQL in {self.data} does not start. If its last words speak of damaged or missing files, restore "
             f"the folder from a backup, or move it away to begin with an empty database. Its last words:\n{last}"
         )
+
+    def _full(self) -> str:
+        """What to do about the disk if it has no room for the next piece of PostgreSQL's log; empty when it has."""
+        if shutil.disk_usage(self.home).free >= LEAST_ROOM:
+            return ""
+        return f"The disk that holds {self.home} is full: free some space, and it goes on"
 
     def _make_roles(self) -> None:
         with self._connect() as connection:

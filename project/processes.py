@@ -33,7 +33,7 @@ log = logging.getLogger("lianzao.processes")
 
 POLL_S = 1.0
 CONTENDED_S = 0.2  # something is overdue but another process has it in hand
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 3.0  # a database that comes back is found soon, though it was away for long
 SITES_S = 5.0
 KEEP_HOUSE_S = 3600.0
 BACKUP_LOOK_S = 60.0

@@ -56,4 +56,5 @@ def telling(title: str, detail: Callable[[], str] = str, *, at_once: bool = Fals
 
 
 def _say(text: str, end: str = "\n") -> None:
-    print(text, end=end, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError):  # a log on a full disk must not end what runs
+        print(text, end=end, file=sys.stderr, flush=True)

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from lianzao.foundation import figures
 from project import backup, lifeline, migrating, postgres, progress
 from project.config import ROOT, Config
@@ -34,6 +36,7 @@ RESTARTS = figures.Counter("lianzao_process_restarts_total", "Processes that end
 READY_S = 300.0  # a planner that has to compile its kernels on a slow machine takes minutes
 FIRST_PAUSE_S = 0.3
 LONGEST_PAUSE_S = 30.0
+LONGEST_DATABASE_PAUSE_S = 5.0  # what it lacks, such as room on its disk, may be there at any moment
 WELL_AFTER_S = 20.0  # who has run so long begins with a short pause again
 LOCK_S = 8.0
 LOOK_S = 0.2
@@ -93,7 +96,7 @@ class Supervisor:
     def __init__(self, config: Config, plan: Plan, say: Callable[[str], None] = print) -> None:
         self.config = config
         self.plan = plan
-        self.say = say
+        self.say = _whatever_becomes_of_it(say)
         self.children: list[Child] = []
         self.schema = ""
         self.database = Database()
@@ -199,10 +202,11 @@ class Supervisor:
         database.deaths = 1 if now - database.started_at > WELL_AFTER_S else database.deaths + 1
         try:
             database.cluster.start()
-        except GroundError as error:
-            self.say(str(error))
+        except (GroundError, OSError, psycopg.Error) as error:
+            self.say(f"the database does not start: {str(error).strip()}")
         database.started_at = time.monotonic()
-        database.start_at = database.started_at + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (database.deaths - 1))
+        pause = min(LONGEST_DATABASE_PAUSE_S, FIRST_PAUSE_S * 2 ** min(database.deaths - 1, 9))
+        database.start_at = database.started_at + pause
 
     def _until_ready(self, environ: dict[str, str]) -> None:
         until = time.monotonic() + READY_S
@@ -257,7 +261,7 @@ class Supervisor:
         child.deaths = 1 if now - child.started_at > WELL_AFTER_S else child.deaths + 1
         if not told and child.deaths >= TRIES_BEFORE_READY:
             raise GroundError(f"{child.name} does not start ({_how(code)}). What it said stands above")
-        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (child.deaths - 1))
+        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(child.deaths - 1, 9))
         child.start_at = now + pause
         self.say(f"{child.name} ended ({_how(code)}); it starts again in {pause:.1f} s")
 
@@ -345,6 +349,16 @@ class Supervisor:
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "LIANZAO_DATA": str(self.config.data)}
         order = [sys.executable, "-m", "project.processes", "ground"]
         return subprocess.Popen(order, env=environ, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def _whatever_becomes_of_it(say: Callable[[str], None]) -> Callable[[str], None]:
+    """The log may lie on a full disk, or its reader be gone: that must not end what runs."""
+
+    def said(text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            say(text)
+
+    return said
 
 
 def _kill_group(pid: int) -> None:

@@ -178,7 +178,7 @@ def schema_hash(version: str) -> str:
 
 def forget_test_clusters(folder: Path = ROOT / ".test") -> None:
     """Stop and delete all test clusters of this checkout (`make clean`)."""
-    for place in folder.glob("pg*/cluster"):
+    for place in (*folder.glob("pg*/cluster"), *folder.glob("served-*/postgres")):
         Cluster(place).destroy()
     shutil.rmtree(folder, ignore_errors=True)
 

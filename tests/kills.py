@@ -14,8 +14,10 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -23,22 +25,24 @@ from lianzao.values.time import uuid7
 from tests.processes import family
 from tests.served import Served
 
-CLIENTS = 4
 #: What is killed, by the words of its command line; the database by its own process, the supervisor by ours.
 KINDS = ("processes web", "processes live", "processes work", "processes plan", "processes front", "postgres", "serve")
 PAUSE_S = (0.2, 1.2)
 
-SHOP = """
-import json
-from tests.bench.life import Shop, reports_to_make
-print(json.dumps(reports_to_make(Shop.build(backflush=(True,)), %d)))
-"""
-
 #: What the books say: reports by order id, pieces made, wrong balances, unbalanced items, news not yet carried out.
 BOOKS = """
-import json
+import json, time
+from django.db import Error, connection
 from lianzao.foundation.entity import query
 from lianzao.inventory.queries import rebuild_balances
+until = time.monotonic() + 90
+while time.monotonic() < until:
+    try:
+        if not query("SELECT count(*) FROM foundation_delivery WHERE status IN ('pending', 'parked')")[0][0]:
+            break
+    except Error:
+        connection.close()
+    time.sleep(0.2)
 print(json.dumps({
     "reports": [str(id) for (id,) in query("SELECT order_id FROM production_operation_report")],
     "made": [str(q) for (q,) in query("SELECT good_quantity FROM production_work_order ORDER BY id")],
@@ -61,6 +65,7 @@ class Reporter:
     operation: str
     acknowledged: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    told: Counter[str] = field(default_factory=Counter)
     resent: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -87,10 +92,13 @@ class Reporter:
         if said.status_code == 200:
             self.acknowledged.append(key)
             return True
-        # Whoever restarts says so (5xx), or that it is busy; anything else is a fault.
-        if said.status_code < 500 and said.json().get("code") != "busy":
+        problem = said.json() if said.headers.get("content-type") == "application/problem+json" else {}
+        code = problem.get("code", "")
+        self.told[f"{said.status_code} {code}"] += 1
+        # Whoever restarts or lacks something says so, or that it is busy; anything else is a fault.
+        if (said.status_code not in (502, 503) or not problem.get("detail")) and code != "busy":
             self.refused.append(said.text)
-            return True
+            return said.status_code < 500  # what became of it nobody knows
         return False
 
 
@@ -115,39 +123,51 @@ def kill(served: Served, kind: str) -> bool:
     return True
 
 
-def torment(served: Served, kills: int, kinds: Sequence[str] = KINDS, seed: int = 1) -> str:
-    """Kill so often while clients report, then look at the books; gives what happened, in one line."""
-    chance = random.Random(seed)
-    shop = json.loads(served.inside(SHOP % CLIENTS))
-    clients = [Reporter(served.port, shop["token"], each) for each in shop["operations"]]
+@contextmanager
+def reporting(port: int, shop: Mapping[str, Any], prove: Callable[[str], str]) -> Iterator[list[Reporter]]:
+    """Clients report while the block runs; then every one gets his last answer, and the books are proved.
+
+    `prove` runs code on the database and gives what it printed.
+    """
+    clients = [Reporter(port, shop["token"], each) for each in shop["operations"]]
     threads = [threading.Thread(target=each.run) for each in clients]
     for each in threads:
         each.start()
-    killed: Counter[str] = Counter()
     try:
-        while killed.total() < kills:
-            time.sleep(chance.uniform(*PAUSE_S))
-            # The supervisor takes everything along and is slow to come back: one kill in thirty.
-            kind = "serve" if killed.total() % 30 == 17 and "serve" in kinds else chance.choice(kinds[:-1])
-            killed[kind] += kill(served, kind)
+        yield clients
     finally:
         for client in clients:
             client.stop.set()
         for thread in threads:
             thread.join(120)
-    _prove(served, clients)
+    assert not any(thread.is_alive() for thread in threads), "a client was never answered"
+    _prove(prove, clients)
+
+
+def torment(
+    served: Served,
+    shop: Mapping[str, Any],
+    kills: int,
+    kinds: Sequence[str] = KINDS,
+    seed: int = 1,
+    pause_s: tuple[float, float] = PAUSE_S,
+) -> str:
+    """Kill so often while clients report, then look at the books; gives what happened, in one line."""
+    chance = random.Random(seed)
+    killed: Counter[str] = Counter()
+    with reporting(served.port, shop, served.inside) as clients:
+        while killed.total() < kills:
+            time.sleep(chance.uniform(*pause_s))
+            # The supervisor takes everything along and is slow to come back: one kill in thirty.
+            kind = "serve" if killed.total() % 30 == 17 and "serve" in kinds else chance.choice(kinds[:-1])
+            killed[kind] += kill(served, kind)
     resent = sum(each.resent for each in clients)
     acknowledged = sum(len(each.acknowledged) for each in clients)
     return f"{killed.total()} kills ({dict(killed)}): {acknowledged} reports acknowledged, {resent} sent again"
 
 
-def _prove(served: Served, clients: Sequence[Reporter]) -> None:
-    until = time.monotonic() + 90
-    while True:
-        books = json.loads(served.inside(BOOKS))
-        if not books["waiting"] or time.monotonic() > until:
-            break
-        time.sleep(1)
+def _prove(inside: Callable[[str], str], clients: Sequence[Reporter]) -> None:
+    books = json.loads(inside(BOOKS))
     assert [each.refused for each in clients if each.refused] == []
     acknowledged = [key for each in clients for key in each.acknowledged]
     assert len(acknowledged) > 0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import statistics
@@ -15,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 from lianzao.values.time import uuid7
 from project.config import ROOT
@@ -24,23 +29,26 @@ from project.postgres import APPLICATION, DATABASE, OWNER, Cluster
 class Served:
     """The running product, and its database's addresses."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, told: dict[str, str] | None = None, log: IO[Any] | None = None) -> None:
+        """`told` are more settings; what it says on standard error goes into `log`."""
         with socket.create_server(("127.0.0.1", 0)) as made:
             self.port = int(made.getsockname()[1])
         self.cluster = Cluster(folder / "postgres")
+        self.log = log
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith("LIANZAO_")} | {
             "LIANZAO_DATA": str(folder),
             "LIANZAO_PORT": str(self.port),
             "LIANZAO_WEB_WORKERS": "2",
             "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "project.settings",
+            **(told or {}),
         }
         self.start()
 
     def start(self) -> None:
         """Start `lianzao serve` and wait until it is ready."""
         order = [sys.executable, "-m", "project.cli", "serve"]
-        self.process = subprocess.Popen(order, env=self.environ, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(order, env=self.environ, stdout=subprocess.PIPE, stderr=self.log, text=True)
         assert self.process.stdout is not None
         for row in self.process.stdout:
             if row.startswith("ready in"):
@@ -76,21 +84,69 @@ class Served:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def close(self) -> None:
-        """Stop it and its database."""
+    def close(self, keep: bool = False) -> None:
+        """Stop it and its database, and remove that unless it is to be kept."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
-        self.cluster.destroy()
+        if not keep:
+            self.cluster.destroy()
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
+def served(folder: Path, told: dict[str, str] | None = None, log: IO[Any] | None = None) -> Iterator[Served]:
     """The product while the block runs."""
-    made = Served(folder)
+    made = Served(folder, told, log)
     try:
         yield made
     finally:
         made.close()
+
+
+#: A plant with orders to report on (tests/bench/life.py): each reporter has one of its own.
+SHOP = """
+import json
+from tests.bench.life import Shop, reports_to_make
+print(json.dumps(reports_to_make(Shop.build(backflush=(True,)), %d)))
+"""
+REPORTERS = 4
+
+
+def furnished(folder: Path) -> dict[str, Any]:
+    """A data folder whose database holds the shop already, copied from one that is made once for a state of the code.
+
+    Gives a token, and the operations to report on.
+    """
+    kept = ROOT / ".test" / f"served-{_state()}"
+    kept.parent.mkdir(exist_ok=True)
+    with (kept.parent / "served.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (kept / "shop.json").exists():
+            for old in kept.parent.glob("served-*"):
+                Cluster(old / "postgres").destroy()
+                shutil.rmtree(old)
+            kept.mkdir()
+            made = Served(kept)
+            try:
+                said = made.inside(SHOP % REPORTERS)
+            finally:
+                made.close(keep=True)
+            (kept / "shop.json").write_text(said)
+        home, target = Cluster(kept / "postgres").home, Cluster(folder / "postgres").home
+        folder.mkdir(parents=True, exist_ok=True)
+        target.mkdir(mode=0o700, exist_ok=True)
+        order = ["cp", "-a", "--no-target-directory", str(home), str(target)]
+        assert not subprocess.run(order, check=False).returncode
+        shutil.copy2(kept / "secret_key", folder / "secret_key")
+        return json.loads((kept / "shop.json").read_text())
+
+
+def _state() -> str:
+    from tests.databases import schema_hash
+
+    shop = (ROOT / "tests" / "bench" / "life.py").read_text() + SHOP
+    rooms = sorted((ROOT / "lianzao").glob("*/commands.py"))
+    digest = hashlib.sha256("".join([shop, *(each.read_text() for each in rooms)]).encode()).hexdigest()
+    return schema_hash(Cluster(ROOT / ".test").version) + digest[:6]
 
 
 class Client:

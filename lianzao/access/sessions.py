@@ -20,6 +20,8 @@ IDLE_S = 12 * 3600
 LONGEST_S = 7 * 24 * 3600
 STATION_IDLE_S = 30 * 60
 STATION_LONGEST_S = 12 * 3600
+#: A lock that ends later than any we set was set before the clock was set back, and is over.
+LONGEST_LOCK_S = float(rules.LONGEST_WAIT_S + 60)
 
 
 class Locked(DomainError):
@@ -48,6 +50,7 @@ ON CONFLICT (key) DO UPDATE SET
     last_at = statement_timestamp(),
     locked_until = NULL
 WHERE f.locked_until IS NULL OR f.locked_until <= statement_timestamp()
+   OR f.locked_until > statement_timestamp() + make_interval(secs => %s)
 RETURNING failures
 """
 
@@ -77,7 +80,7 @@ def take_attempt(key: str, allowed: int) -> None:
     Raises Locked while the key is locked. A right answer takes the count back (`forgive`, `give_back`).
     """
     with transaction.atomic():
-        rows = _rows(COUNT, [key])
+        rows = _rows(COUNT, [key, LONGEST_LOCK_S])
         if rows:
             wait = rules.wait_after(rows[0][0], allowed)
             if wait:
@@ -92,7 +95,7 @@ def take_attempt_apart(key: str, allowed: int) -> None:
     apart = connection.copy()
     try:
         with apart.cursor() as cursor:
-            cursor.execute(COUNT, [key])
+            cursor.execute(COUNT, [key, LONGEST_LOCK_S])
             counted = cursor.fetchone()
             if counted is None:
                 cursor.execute(LEFT, [key])

@@ -314,13 +314,16 @@ def joined(folder: Path) -> Joined:
                 for process, figures in said.items():
                     made.add(process, figures, living=False)
                 continue
-            living = age < FRESH_S
+            living = abs(age) < FRESH_S  # also when the clock was set back meanwhile
             made.add(said["process"], said["figures"], living)
             made.living[said["process"]] = made.living.get(said["process"], 0) + living
             if age > GONE_S and not _alive(said["pid"]):
                 gone.append((path, said))
         if gone:
-            _add_up(folder, gone)
+            try:
+                _add_up(folder, gone)
+            except OSError as error:  # a full disk: they stay as they are, and are told all the same
+                log.warning("figures cannot be added up in %s: %s", folder, error.strerror)
     return made
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import logging
@@ -269,9 +270,9 @@ def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
     """A bug: nothing is told but the trace id; the log has the rest."""
     if isinstance(error, DatabaseError) and "canceling statement due to lock timeout" in str(error):
         return problem(request, Conflict("busy"))
-    if _is_away(error):
-        log.warning("the database is away: %s", str(error).strip())
-        made = problem(request, Unavailable("unavailable"))
+    if _is_full(error) or _is_away(error):
+        log.warning("the database is away, or a disk is full: %s", str(error).strip())
+        made = problem(request, Unavailable("disk_full" if _is_full(error) else "unavailable"))
         made["Retry-After"] = "1"
         return made
     log.exception("bug %s at %s %s", trace_id(request), request.method, request.path)
@@ -289,12 +290,19 @@ def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
     return made
 
 
+def _is_full(error: Exception) -> bool:
+    """Whether a disk has no room left: the database's, or ours for an upload."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) == "53100"
+
+
 def _is_away(error: Exception) -> bool:
-    """Whether the database could not be reached, went away in the middle, or has no room left."""
+    """Whether the database could not be reached, went away in the middle, or its disk fails."""
     if not isinstance(error, (OperationalError, InterfaceError)):
         return False
     state = getattr(error.__cause__, "sqlstate", None)
-    return state is None or state[:2] in ("08", "53") or state in ("57P01", "57P02", "57P03")
+    return state is None or state[:2] in ("08", "53", "58") or state in ("57P01", "57P02", "57P03")
 
 
 def broken(request: HttpRequest) -> HttpResponse:

@@ -124,6 +124,7 @@ class Hub:
         self.listeners: dict[str, set[Listener]] = {}
         self.open: set[Listener] = set()
         self.kept: collections.deque[News] = collections.deque()
+        self._kept_at: collections.deque[float] = collections.deque()  # by the monotonic clock, beside each of `kept`
         self.floor = 0  # events of transactions up to this one are no longer kept whole
         self.snapshot = ""
         self.threads = ThreadPoolExecutor(4, "who")
@@ -170,7 +171,7 @@ class Hub:
             except psycopg.Error as error:
                 log.warning("the live line lost the database, again in %.1f s: %s", pause, error)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 10.0)
+                pause = min(pause * 2, 3.0)
 
     async def _first(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """At the beginning, read the last ten minutes for those who come back; after a break, go on where we were."""
@@ -180,6 +181,7 @@ class Hub:
         if self.snapshot:
             log.warning("this is another database than before: all listeners begin anew")
         self.kept.clear()
+        self._kept_at.clear()
         older = await (await connection.execute(OLDER, [KEPT_S])).fetchone()
         rows = await (await connection.execute(RECENT, [KEPT_S])).fetchall()
         known, self.snapshot = self.snapshot, rows[0][0]
@@ -211,9 +213,11 @@ class Hub:
         return made
 
     def _keep(self, news: News) -> None:
+        now = time.monotonic()
         self.kept.append(news)
-        oldest = int((time.time() - KEPT_S) * 1000)
-        while self.kept and (len(self.kept) > KEPT_MOST or self.kept[0].id.int >> 80 < oldest):
+        self._kept_at.append(now)
+        while self.kept and (len(self.kept) > KEPT_MOST or self._kept_at[0] < now - KEPT_S):
+            self._kept_at.popleft()
             self.floor = max(self.floor, self.kept.popleft().xid)
 
     def _tell(self, news: News) -> None:

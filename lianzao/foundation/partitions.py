@@ -20,6 +20,9 @@ DECLARE
     month timestamp := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
     made int := 0;
     part text;
+    lower uuid;
+    upper uuid;
+    strays boolean;
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM pg_partitioned_table WHERE partrelid = parent) THEN
         RAISE EXCEPTION '% is not partitioned', parent;
@@ -31,9 +34,23 @@ BEGIN
     FOR step IN 0..months LOOP
         part := name || to_char(month + step * interval '1 month', '_YYYY_MM');
         IF to_regclass(format('public.%I', part)) IS NULL THEN
-            EXECUTE format('CREATE TABLE public.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)', part, parent,
-                public.lianzao_uuid_at((month + step * interval '1 month') AT TIME ZONE 'UTC'),
-                public.lianzao_uuid_at((month + (step + 1) * interval '1 month') AT TIME ZONE 'UTC'));
+            lower := public.lianzao_uuid_at((month + step * interval '1 month') AT TIME ZONE 'UTC');
+            upper := public.lianzao_uuid_at((month + (step + 1) * interval '1 month') AT TIME ZONE 'UTC');
+            EXECUTE format('SELECT EXISTS (SELECT 1 FROM public.%I WHERE id >= %L AND id < %L)',
+                name || '_other', lower, upper) INTO strays;
+            IF strays THEN  -- written while a clock was wrong: they move into their month, else it could not be made
+                PERFORM set_config('lianzao.maintenance', 'on', true);
+                EXECUTE format('CREATE TABLE public.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                    part, parent);
+                EXECUTE format('WITH gone AS (DELETE FROM public.%I WHERE id >= %L AND id < %L RETURNING *)'
+                    ' INSERT INTO public.%I SELECT * FROM gone', name || '_other', lower, upper, part);
+                EXECUTE format('ALTER TABLE %s ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
+                    parent, part, lower, upper);
+                PERFORM set_config('lianzao.maintenance', '', true);
+            ELSE
+                EXECUTE format('CREATE TABLE public.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)',
+                    part, parent, lower, upper);
+            END IF;
             made := made + 1;
         END IF;
     END LOOP;

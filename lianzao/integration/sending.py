@@ -47,9 +47,11 @@ CLAIM = """
 WITH ready AS MATERIALIZED (
     SELECT e.id FROM integration_endpoint e
     WHERE e.active AND e.retired_at IS NULL
-      AND (e.resting_until IS NULL OR e.resting_until <= clock_timestamp())
+      AND (e.resting_until IS NULL OR e.resting_until <= clock_timestamp()
+           OR e.resting_until > clock_timestamp() + make_interval(secs => %s))
       AND NOT EXISTS (SELECT 1 FROM integration_post p
-                      WHERE p.endpoint_id = e.id AND p.status = 'sending' AND p.leased_until > clock_timestamp())
+                      WHERE p.endpoint_id = e.id AND p.status = 'sending' AND p.leased_until > clock_timestamp()
+                        AND p.leased_until <= clock_timestamp() + make_interval(secs => %s))
       AND EXISTS (SELECT 1 FROM integration_post p
                   WHERE p.endpoint_id = e.id AND p.status IN ('waiting', 'sending') AND p.next_at <= clock_timestamp())
     ORDER BY e.id LIMIT %s FOR UPDATE SKIP LOCKED
@@ -80,7 +82,8 @@ _places = threading.BoundedSemaphore(THREADS)
 def claim(endpoints: int = THREADS) -> dict[UUID, list[Claimed]]:
     """Take posts that are due into our hand, by endpoint, the longest waiting first."""
     found: dict[UUID, list[Claimed]] = {}
-    rows = query(CLAIM, [endpoints, BATCH, LEASE_S])
+    # A rest or a lease longer than any we give was given before the clock was set back.
+    rows = query(CLAIM, [rules.LONGEST_WISH_S + 1, LEASE_S + 1, endpoints, BATCH, LEASE_S])
     for endpoint_id, id, event_id, _ in sorted(rows, key=lambda row: (row[3], row[1])):
         found.setdefault(endpoint_id, []).append(Claimed(id, event_id))
     return found
@@ -113,6 +116,21 @@ def _apart(endpoint_id: UUID, posts: Sequence[Claimed]) -> None:
     finally:
         _places.release()
         connections.close_all()
+
+
+SET_BACK = """
+UPDATE integration_post SET next_at = clock_timestamp()
+WHERE status = 'waiting' AND next_at > clock_timestamp() + interval '1 second'
+  AND coalesce(tried_at, next_at) > clock_timestamp() + interval '1 second'
+"""
+
+
+@job("integration.catch_up", every_s=30)
+def catch_up(now: datetime) -> int:
+    """Posts must not wait for an hour that comes twice: those of a time to come are due, the clock was set back."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(SET_BACK)
+        return cursor.rowcount
 
 
 def send_due() -> dict[str, int]:

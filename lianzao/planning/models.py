@@ -50,6 +50,8 @@ MODES = ("off", "suggest", "act")
 class PlanRun(Document):
     """One run of the planner: why it ran, from what, how long it took, what came out, and what that changed."""
 
+    parent_id: UUID | None
+
     NUMBER = "PR-{yy}{mm}{dd}-{seq:4}"
     locks = False
 

@@ -32,7 +32,7 @@ from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Proposal, P
 from lianzao.planning.reading import MessageRow, OutlookRow, ProposalRow
 from lianzao.planning.snapshot import Snapshot
 from lianzao.sales import commands as sales
-from lianzao.values.time import local_date, uuid7
+from lianzao.values.time import local_date, uuid7, uuid7_after
 
 
 @dataclass
@@ -63,14 +63,34 @@ class Change:
         )
 
 
+#: Changes nothing, but another who has not seen this run's successor can no longer follow it too.
+FOLLOW = """
+UPDATE planning_plan_run SET version = version
+WHERE id = (SELECT id FROM planning_plan_run WHERE site_id = %s ORDER BY id DESC LIMIT 1) RETURNING id
+"""
+
+
+def _follow(site_id: UUID) -> UUID | None:
+    """The run that the new one follows; None when it is the first.
+
+    A planner that has waited for another's lock still sees the plant as it was before (REPEATABLE READ): here
+    PostgreSQL refuses it (SerializationFailure), and it plans again from what stands now.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(FOLLOW, [site_id])
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
 def publish_plan(by: Actor, taken: Snapshot, plan: Plan, *, why: str, began: float, scope: str) -> PlanRun:
     """Write a run and what it changes. Returns the run."""
-    parent = PlanRun.objects.filter(site_id=taken.site_id).order_by("-id").first()
+    parent = _follow(taken.site_id)
     read = reading.read(taken, plan)
     outcomes = plan.outcomes
     run = PlanRun(
+        id=uuid7() if parent is None else uuid7_after(parent),
         site_id=taken.site_id,
-        parent=parent,
+        parent_id=parent,
         why=why[:200],
         scope=scope,
         now_at=taken.now,

@@ -155,6 +155,7 @@ def confirm_order(by: Actor, *, order: SalesOrder, promised_on: date | None = No
     for line in lines:
         line.order = order
         line.move_to("confirmed")
+        line.status = rules.line_status(line.status, line.quantity, line.shipped_quantity, line.delivered_quantity)
         line.save()
         if promised_on is not None:
             make_promise(by, line, promised_on)

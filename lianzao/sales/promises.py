@@ -256,10 +256,12 @@ def _settle(order: SalesOrder, line: SalesOrderLine) -> None:
 
 @command(hidden=True)
 def record_shipped(by: Actor, *, line: SalesOrderLine, quantity: Decimal) -> SalesOrderLine:
-    """Note that goods of a line left the house (told by shipping)."""
+    """Note that goods of a line left the house (told by shipping).
+
+    They have left whatever became of the line before the news was heard: taken back, cancelled or closed, it stays so,
+    and what was shipped stands on it, until the goods come back or the line is confirmed again.
+    """
     order = locked_order(line)
-    if line.status not in ("confirmed", "shipped"):
-        raise Conflict("wrong_status", document=line.label, status=line.status, wanted="confirmed")
     line.shipped_quantity = rules.check_shipped(line.quantity, line.shipped_quantity, quantity)
     line.reserved = max(line.reserved - quantity, ZERO)
     _settle(order, line)
@@ -302,8 +304,6 @@ def record_delivered(
 ) -> SalesOrderLine:
     """Note that the customer has goods of a line (told by shipping). With the last line the order is delivered."""
     order = locked_order(line)
-    if line.status not in ("confirmed", "shipped"):
-        raise Conflict("wrong_status", document=line.label, status=line.status, wanted="shipped")
     line.delivered_quantity = rules.check_delivered(line.shipped_quantity, line.delivered_quantity, quantity)
     delivered_on = local_date(delivered_at or by.now, access.site_zone(order.site_id))
     line.delivered_on = delivered_on

@@ -17,6 +17,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 _lock = threading.Lock()
 _last = 0
+_FURTHEST = 86_400_000 << 12
 
 
 def _forget_after_fork() -> None:
@@ -30,15 +31,32 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 def uuid7() -> UUID:
     """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then a 12-bit fraction, then 62 random bits.
 
-    Within one process each is greater than the one before, so rows made together keep their order.
+    Within one process each is greater than the one before, so rows made together keep their order. Only a clock that
+    was set back by more than a day is followed: else a process that once saw a year to come would make its ids for
+    ever, beyond all partitions.
     """
     global _last
     nanoseconds = time.time_ns()
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     stamp = (milliseconds << 12) | ((rest << 12) // 1_000_000)
     with _lock:
-        stamp = max(stamp, _last + 1)
+        if _last - stamp < _FURTHEST:
+            stamp = max(stamp, _last + 1)
         _last = stamp
+    return _uuid7(stamp)
+
+
+def uuid7_after(other: UUID) -> UUID:
+    """A UUIDv7 that sorts behind another, though that was made by a process whose clock is ahead of ours."""
+    made = uuid7()
+    return made if made > other else _uuid7(_stamp(other) + 1)
+
+
+def _stamp(value: UUID) -> int:
+    return ((value.int >> 80) << 12) | ((value.int >> 64) & 0xFFF)
+
+
+def _uuid7(stamp: int) -> UUID:
     random = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     return UUID(int=((stamp >> 12) << 80) | (7 << 76) | ((stamp & 0xFFF) << 64) | (2 << 62) | random)
 

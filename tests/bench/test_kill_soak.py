@@ -9,13 +9,14 @@ import pytest
 
 from tests.kills import torment
 from tests.processes import of_folder
-from tests.served import served
+from tests.served import furnished, served
 
 pytestmark = pytest.mark.soak
 KILLS = int(os.environ.get("SOAK_KILLS", "1000"))
 
 
 def test_nothing_is_lost_or_doubled_over_many_kills(tmp_path: Path) -> None:
+    shop = furnished(tmp_path)
     with served(tmp_path) as product:
-        print(f"\n{torment(product, KILLS, seed=KILLS)}")
+        print(f"\n{torment(product, shop, KILLS, seed=KILLS)}")
     assert of_folder(tmp_path) == []

@@ -111,6 +111,19 @@ def test_committed_work_survives_a_hard_kill(tmp_path: Path) -> None:
         made.destroy()
 
 
+def test_a_server_that_still_recovers_is_waited_for(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who began to start it was killed: it lives, and says for a while that it is starting up."""
+    cluster.start()
+    pid, answers, asked = cluster.status()["pid"], cluster._answers, iter([False] * 4)
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster, "_answers", lambda: next(asked, True) and answers())
+        assert cluster.start() is False
+    assert cluster.status()["pid"] == pid
+    # One that was told to stop ends, and is started anew.
+    cluster._run("pg_ctl", "-D", str(cluster.data), "-m", "smart", "-W", "stop")
+    assert cluster.start() is True and cluster.status()["pid"] != pid
+
+
 def test_a_pid_file_of_a_dead_server_does_not_block(cluster: Cluster) -> None:
     cluster.start()
     mark = cluster.data / "postmaster.pid"

@@ -125,7 +125,7 @@ def test_it_starts_mends_itself_and_leaves_nothing_behind(serving: Serving) -> N
     serving.start()
     assert any("nobody can log in yet" in line for line in serving.said) or serving.wait_for("nobody can log in yet")
     assert serving.ask("/healthz").json() == {"status": "ok"}
-    assert serving.ask("/readyz").json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}
+    assert serving.ask("/readyz").json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok", "disk": "ok"}}
     held(lambda: 'lianzao_up{process="work"} 1' in serving.ask("/metrics").text)
     assert (
         httpx.get(

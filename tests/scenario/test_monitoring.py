@@ -75,7 +75,7 @@ def test_alive_and_ready_are_two_questions(monkeypatch: pytest.MonkeyPatch) -> N
         cursor.execute(migrating.RECORDED)
         recorded = cursor.fetchone()
     monkeypatch.setattr(monitoring, "_wanted", [recorded[0] if recorded else None])
-    assert client.get("/readyz").json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}
+    assert client.get("/readyz").json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok", "disk": "ok"}}
     monkeypatch.setattr(monitoring, "_wanted", ["lianzao schema of tomorrow"])
     answer = client.get("/readyz")
     assert answer.status_code == 503 and answer.json()["checks"]["schema"] == "of_another_version"

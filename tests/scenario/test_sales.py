@@ -163,6 +163,30 @@ def test_shipped_delivered_closed(trade: Trade) -> None:
     assert score == [{"customer_id": trade.dealer.id, "lines": 1, "as_promised": 0, "as_requested": 1}]
 
 
+@pytest.mark.parametrize("meanwhile", ["reopen", "cancel", "cancel line"])
+def test_goods_that_left_before_the_news_was_heard_stand_on_the_line_whatever_became_of_it(
+    trade: Trade, meanwhile: str
+) -> None:
+    order = trade.sell(OrderLine(trade.pump, D(10)), OrderLine(trade.screw, D(5)))
+    if meanwhile == "cancel line":
+        sales.cancel_line(trade.by, line=trade.line(order), why="too late")
+    else:
+        command = sales.reopen_order if meanwhile == "reopen" else sales.cancel_order
+        command(trade.by, order=order, why="too late")
+    sales.record_shipped(trade.by, line=trade.line(order), quantity=D(10))
+    line = trade.line(order)
+    assert (line.shipped_quantity, line.status) == (10, "open" if meanwhile == "reopen" else "cancelled")
+    assert line.id not in queries.demand_columns(trade.site_id)["line_id"], "nothing of it is owed"
+    if meanwhile == "reopen":
+        with pytest.raises(RuleBroken, match="already_shipped"):
+            sales.cancel_order(trade.by, order=order, why="they have left")
+        sales.confirm_order(trade.by, order=order)
+        assert trade.line(order).status == "shipped"
+    sales.record_delivered(trade.by, line=trade.line(order), quantity=D(10))
+    line = trade.line(order)
+    assert (line.delivered_quantity, line.status) == (10, "delivered" if meanwhile == "reopen" else "cancelled")
+
+
 def test_goods_that_come_back_are_owed_again(trade: Trade) -> None:
     order = trade.sell(OrderLine(trade.pump, D(10)))
     sales.record_shipped(trade.by, line=trade.line(order), quantity=D(10))

@@ -188,3 +188,27 @@ def test_the_keeper_sweeps_only_what_is_old_and_done(yard: Yard) -> None:
     assert processes.keep_house()["deliveries"] == 1
     assert sorted(yard.rows("SELECT status FROM foundation_delivery")) == ["done", "parked", "pending"]
     assert processes.keep_house()["deliveries"] == 0
+
+
+def test_of_two_planners_one_has_the_site_and_the_other_goes_on_when_it_is_killed_in_the_middle(yard: Yard) -> None:
+    run(SYSTEM, "access.create_site", {"code": "SZ", "name": "SZ", "name_en": "SZ"})
+    planners = [yard.worker("plan"), yard.worker("plan")]
+    for each in planners:
+        assert each.stdout is not None and each.stdout.readline() == b"ready\n"
+    yard.tell(*(f"p{number}@SZ" for number in range(10)), how="ask")
+    held(yard.done)
+    pids = {line.split()[1] for line in (yard.folder / "begun").read_text().splitlines()}
+    assert len(pids) == 1, "a site has one planner"
+    yard.hold(True)
+    yard.tell("q@SZ", how="ask")
+    held(lambda: "q" in yard.begun)
+    holder = next(each for each in planners if str(each.pid) in pids)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    yard.hold(False)
+    began = time.monotonic()
+    held(yard.done)
+    assert time.monotonic() - began < 2 * processes.SITES_S, "the other takes over in seconds"
+    assert sorted(yard.begun) == sorted([*(f"p{number}" for number in range(10)), "q", "q"])
+    orders = "SELECT count(*) FROM foundation_order WHERE command = 'foundation.create_code_rule'"
+    assert yard.rows(MADE)[-1] == "test.q" and yard.rows(orders) == [11], "each once"

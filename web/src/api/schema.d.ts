@@ -9927,6 +9927,9 @@ export interface paths {
         /**
          * sales.record_shipped
          * @description Note that goods of a line left the house (told by shipping).
+         *
+         *     They have left whatever became of the line before the news was heard: taken back, cancelled or closed, it stays so,
+         *     and what was shipped stands on it, until the goods come back or the line is confirmed again.
          */
         post: operations["sales_record_shipped"];
         delete?: never;
