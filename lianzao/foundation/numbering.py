@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from time import monotonic
 from uuid import UUID
 
 from django.db import connection, models
@@ -38,7 +39,9 @@ class CodeRule(Entity):
         audit.must_run().before_end.append(_rules.clear)
 
 
-_rules: dict[str, str] = {}
+#: Patterns in force, and until when we believe them: another process, on another machine perhaps, may change a rule.
+_rules: dict[str, tuple[str, float]] = {}
+ASK_AGAIN_S = 5.0
 
 
 def check_pattern(pattern: str) -> None:
@@ -51,10 +54,12 @@ def check_pattern(pattern: str) -> None:
 def pattern_of(model: type[Entity]) -> str:
     """The pattern in force: the administrators' rule, else the document's own."""
     kind = kind_of(model)
-    if kind not in _rules:
+    pattern, until = _rules.get(kind, ("", 0.0))
+    if monotonic() >= until:
         rule = CodeRule.objects.filter(entity_kind=kind).values_list("pattern", flat=True).first()
-        _rules[kind] = rule or getattr(model, "NUMBER", "{seq:6}")
-    return _rules[kind]
+        pattern = rule or getattr(model, "NUMBER", "{seq:6}")
+        _rules[kind] = pattern, monotonic() + ASK_AGAIN_S
+    return pattern
 
 
 def period_of(pattern: str, at: datetime) -> str:

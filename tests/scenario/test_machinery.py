@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
 
-from lianzao.foundation import audit, link, outbox
+from lianzao.foundation import audit, link, numbering, outbox
 from lianzao.foundation.actor import ALL, Actor, system_actor
 from lianzao.foundation.command import command, run
 from lianzao.foundation.entity import get
@@ -153,6 +154,18 @@ def test_numbers_follow_the_rule_and_rise() -> None:
     heads = {number[:4] for number in numbers}
     tails = [int(number[4:]) for number in numbers]
     assert len(heads) == 1 and tails == list(range(tails[0], tails[0] + 3))
+
+
+def test_a_rule_changed_by_another_process_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = make(kind="foundation.code_rule", pattern="OLD-{seq:4}")
+    assert numbering.pattern_of(CodeRule) == "OLD-{seq:4}"
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE foundation_code_rule SET pattern = 'NEW-{seq:4}' WHERE id = %s", [rule.id])
+    assert numbering.pattern_of(CodeRule) == "OLD-{seq:4}", "not each number asks the table"
+    later = monotonic() + numbering.ASK_AGAIN_S
+    monkeypatch.setattr(numbering, "monotonic", lambda: later)
+    assert numbering.pattern_of(CodeRule) == "NEW-{seq:4}"
+    numbering._rules.clear()
 
 
 def test_news_with_one_key_is_heard_once_and_its_story_is_told() -> None:
