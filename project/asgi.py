@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractAsyncContextManager, nullcontext
+from pathlib import Path
 
 import django
 
@@ -12,7 +14,8 @@ django.setup()
 from lianzao.access.queries import SESSION_COOKIE, STATION_COOKIE, actor_by  # noqa: E402
 from lianzao.foundation import live  # noqa: E402
 from lianzao.foundation.actor import Actor  # noqa: E402
-from project import lifeline, monitoring  # noqa: E402
+from project import handed, lifeline, monitoring  # noqa: E402
+from project.processes import HAND  # noqa: E402
 
 lifeline.hold()
 
@@ -22,7 +25,17 @@ def identify(keys: live.Keys) -> Actor | None:
     return actor_by(authorization=keys.authorization, session_key=keys.session, station_key=keys.station, touch=False)
 
 
+def beside(hub: live.Hub) -> AbstractAsyncContextManager[None]:
+    """Besides by HTTP, listeners come by the hand of the front, where it was told how."""
+    path = os.environ.get(HAND)
+    return handed.Door(hub, Path(path), SESSION_COOKIE, STATION_COOKIE).opened() if path else nullcontext()
+
+
 monitoring.begin("live")
 application = live.app(
-    identify, session_cookie=SESSION_COOKIE, station_cookie=STATION_COOKIE, recheck_on="access.AccessChanged"
+    identify,
+    session_cookie=SESSION_COOKIE,
+    station_cookie=STATION_COOKIE,
+    recheck_on="access.AccessChanged",
+    beside=beside,
 )

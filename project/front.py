@@ -1,5 +1,7 @@
 """One origin: a small reverse proxy before the processes. `/live` goes to the live process, all else to the web.
 
+A listener on the live line who speaks plain HTTP is handed over whole, because each event would cost twice as much here.
+
 HTTP/1.1, keep-alive on both sides; bodies stream both ways, a slow reader slows the sender, nothing is collected.
 It says who really called (X-Forwarded-For and -Proto, replacing what the caller claims), answers 502 or 503 while a
 process restarts, and at SIGTERM lets running requests end. What may be repeated (reads, and orders with an
@@ -35,6 +37,7 @@ from project.framing import (
     read_request,
     take_head,
 )
+from project.handing import Hand
 
 log = logging.getLogger("lianzao.front")
 
@@ -53,6 +56,7 @@ HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1
 #: A monitor may ask these from anywhere, also past the proxy.
 FOR_ALL = frozenset((b"/healthz", b"/readyz"))
 PATIENCE_S = 1.0  # how long a request waits for a process that is just restarting
+HAND_TRIES, HAND_PAUSE_S = 100, 0.02
 REPEAT_LIMIT = 256 * 1024  # of a body, kept until the answer begins
 REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 LOOPBACK = frozenset(("127.0.0.1", "::1"))
@@ -108,8 +112,9 @@ class Upstream:
     They do not share a socket, because then whoever is awake takes all connections, and keeps them.
     """
 
-    def __init__(self, name: str, *addresses: str | tuple[str, int]) -> None:
+    def __init__(self, name: str, *addresses: str | tuple[str, int], hand: Hand | None = None) -> None:
         self.name = name
+        self.hand = hand  # where it takes whole connections over, if it does
         self.places = [Place(address) for address in addresses]
 
     @property
@@ -332,6 +337,32 @@ class Caller(asyncio.Protocol):
             self._send_to_https(request)
         else:
             self._who_calls(request)
+            hand = self.front.upstream_of(request.path).hand
+            if hand is not None and self._may_be_handed_over(request):
+                self._hand_over(hand, self._head_for(request), HAND_TRIES)
+            else:
+                self._find_line(fresh=False)
+
+    def _may_be_handed_over(self, request: Request) -> bool:
+        """Whether the process behind may speak to the caller itself: only where no TLS and nothing sent is ours."""
+        alone = not self.buffer and not self.transport.get_write_buffer_size()
+        plain = not self.secure and request.method == b"GET" and request.body is None
+        return alone and plain and request.path in self.front.routes
+
+    def _hand_over(self, hand: Hand, head: bytes, tries: int) -> None:
+        """Give the connection away and forget it. When many come at once, it waits its turn."""
+        if self.request is None or self.transport.is_closing():
+            return
+        taken = not self.buffer and hand.give(head, self.transport.get_extra_info("socket").fileno())
+        if taken:
+            self._measured("handed")
+            self.request = None
+            self.transport.abort()  # our copy only: the connection stays
+        elif tries and not self.buffer and not self.front.stopping:
+            self.transport.pause_reading()
+            self.front.loop.call_later(HAND_PAUSE_S, self._hand_over, hand, head, tries - 1)
+        else:
+            self.transport.resume_reading()
             self._find_line(fresh=False)
 
     def _send_to_https(self, request: Request) -> None:
@@ -495,9 +526,10 @@ class Caller(asyncio.Protocol):
             lines.append(b"connection: keep-alive")
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
 
-    def _measured(self, status: int) -> None:
+    def _measured(self, status: int | str) -> None:
         upstream = "none" if self.request is None else self.front.upstream_of(self.request.path).name
-        FORWARDED.observe(self.front.loop.time() - self.began, to=upstream, status=f"{status // 100}xx")
+        said = status if isinstance(status, str) else f"{status // 100}xx"
+        FORWARDED.observe(self.front.loop.time() - self.began, to=upstream, status=said)
 
     def _goes_on(self) -> bool:
         """Whether another request may follow on this connection."""

@@ -41,6 +41,10 @@ BACKUP_LOOK_S = 60.0
 WEB_CONNECTIONS = 150
 
 
+#: Where the live process's application takes listeners over; its process is granian's, so it is told by environment.
+HAND = "LIANZAO_HAND"
+
+
 class Stopping:
     """Whether we were told to stop (SIGTERM, SIGINT). Waiting ends at once when we are."""
 
@@ -338,6 +342,8 @@ def web(given: argparse.Namespace) -> None:
 
 def live(given: argparse.Namespace) -> None:
     """The live line."""
+    if given.hand:
+        os.environ[HAND] = given.hand
     _granian(given.socket, "project.asgi:application", "asgi")
 
 
@@ -369,6 +375,7 @@ def front(given: argparse.Namespace) -> None:
     """The one origin, on sockets the supervisor opened."""
     from lianzao.foundation import figures
     from project.front import Front, Upstream
+    from project.handing import Hand
 
     settings = config.load()
     figures.Writer(settings.figures_folder, "front").start()
@@ -378,7 +385,8 @@ def front(given: argparse.Namespace) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        made = Front(Upstream("web", *given.web), {b"/live": Upstream("live", given.live)}, **_doors(settings))
+        live = Upstream("live", given.live, hand=Hand(given.hand) if given.hand else None)
+        made = Front(Upstream("web", *given.web), {b"/live": live}, **_doors(settings))
         await made.start([socket.socket(fileno=number) for number in given.listen])
         Ready(given.ready)()
         await stopped.wait()
@@ -491,6 +499,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--listen", type=int, nargs="*", default=[], help="open sockets to take over (front)")
     parser.add_argument("--web", nargs="+", help="Unix socket of the web (front)")
     parser.add_argument("--live", help="Unix socket of the live line (front)")
+    parser.add_argument("--hand", help="Unix socket by which the front hands listeners over (live, front)")
     parser.add_argument("--speed", type=float, default=1.0, help="plant seconds in a real one (simulate)")
     parser.add_argument("--grace", type=float, default=2.0, help="seconds to wait for the others (ground)")
     parser.add_argument("--ready", type=int, help="descriptor to tell on that we are ready")

@@ -226,13 +226,15 @@ class Supervisor:
         webs, live = [str(each) for each in web_sockets(folder, self.plan.web_workers)], str(socket_in(folder, "live"))
         workers = str(self.plan.web_workers)
         listening = [str(number) for number in listen]
-        front = Child("front", ["front", "--web", *webs, "--live", live, "--listen", *listening], listen, patience_s=8)
+        hand = str(socket_in(folder, "hand"))
+        order = ["front", "--web", *webs, "--live", live, "--hand", hand, "--listen", *listening]
+        front = Child("front", order, listen, patience_s=8)
         return [
             *(
                 Child(f"web {number}", ["web", "--socket", web, "--workers", workers], probe=(web, "/readyz"))
                 for number, web in enumerate(webs, 1)
             ),
-            Child("live", ["live", "--socket", live], probe=(live, "/live/ready"), patience_s=7),
+            Child("live", ["live", "--socket", live, "--hand", hand], probe=(live, "/live/ready"), patience_s=7),
             *(Child(f"work {number + 1}", ["work"]) for number in range(self.plan.work)),
             *(Child(f"plan {number + 1}", ["plan"]) for number in range(self.plan.plan)),
             front,

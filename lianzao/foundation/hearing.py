@@ -6,16 +6,16 @@ news that names him, and of it only ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
 
 from lianzao.foundation import packing, registry
-from lianzao.foundation.actor import Actor
+from lianzao.foundation.actor import ALL, Actor
 from lianzao.foundation.events import RecordChanged
 
 #: Who may hear of an event on his portal; never itself sent to a partner.
@@ -89,8 +89,16 @@ def topics_of(event: str, payload: Mapping[str, Any], kinds: Mapping[str, tuple[
 class Ear:
     """What one actor may hear, worked out once and remembered while his rights stay as they are."""
 
+    #: Numbers for what can be told apart in what actors may hear; there are as many as combinations of roles.
+    _sights: ClassVar[dict[Hashable, int]] = {}
+
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
+        sites = "all" if actor.sites is ALL else actor.sites
+        #: Equal for all who hear the same, and see the same of it.
+        self.sight = self._sights.setdefault(
+            (sites, actor.partner, actor.rights, actor.masks), len(self._sights)
+        )
         self.partner = None if actor.partner is None else str(actor.partner)
         self._rooms: dict[str, bool] = {}
         self._masks: dict[str, frozenset[str]] = {}

@@ -18,9 +18,9 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import psycopg
@@ -35,7 +35,7 @@ from starlette.routing import Route
 from lianzao.foundation import figures, registry, wake, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.hearing import PARTNERS, Ear, News, kinds_by_entity, message, topics_of
-from lianzao.values.errors import DomainError, Invalid, NotAllowed, NotKnown
+from lianzao.values.errors import DomainError, Invalid, NotAllowed, NotKnown, Unavailable
 
 log = logging.getLogger("lianzao.live")
 
@@ -48,6 +48,8 @@ KEPT_MOST = 20_000
 QUEUE_MOST = 500
 TOPICS_MOST = 500
 PING = b": ping\n\n"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+UNDECIDED = b"?"
 CURSOR = re.compile(r"([0-9]{1,19}):([0-9a-f-]{36})?")
 
 _COLUMNS = "e.id, e.name, e.at, e.site_id, e.payload, e.xid"
@@ -86,9 +88,28 @@ class Keys:
 Identify = Callable[[Keys], Actor | None]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request for a line, as it came: topics with commas between, and the id to come back to."""
+
+    keys: Keys
+    topics: str
+    last: str = ""
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that may be served: what of it he may hear, and by what ear."""
+
+    keys: Keys
+    topics: frozenset[str]
+    ear: Ear
+    last: str
+
+
 @dataclass(eq=False)
 class Listener:
-    """One open line."""
+    """One open line, read by `Hub.stream`."""
 
     keys: Keys
     topics: frozenset[str]
@@ -96,6 +117,11 @@ class Listener:
     check_at: float
     queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_MOST))
     cut: bool = False
+
+    @classmethod
+    def of(cls, admitted: Admitted) -> Self:
+        """The line of somebody who was let in."""
+        return cls(admitted.keys, admitted.topics, admitted.ear, time.monotonic() + CHECK_S)
 
     def tell(self, frame: bytes) -> None:
         """Hand over a frame; who does not read is cut off, and comes back with the id of his last."""
@@ -226,16 +252,43 @@ class Hub:
         asked: set[Listener] = set()
         for topic in news.topics:
             asked |= self.listeners.get(topic, set())
+        # Whoever may see the same hears the same: it is decided once for all of them.
+        frames: dict[int, bytes | None] = {}
+        told = 0
         for listener in asked:
-            if listener.ear.hears(news):
-                TOLD.count()
-                listener.tell(listener.ear.frame(news))
+            ear = listener.ear
+            frame = frames.get(ear.sight, UNDECIDED)
+            if frame is UNDECIDED:
+                frame = frames[ear.sight] = ear.frame(news) if ear.hears(news) else None
+            if frame is not None:
+                told += 1
+                listener.tell(frame)
+        if told:
+            TOLD.count(told)
 
     # -- lines --------------------------------------------------------------------------------------------------------
 
-    def add(self, keys: Keys, topics: frozenset[str], ear: Ear, last: str) -> Listener:
+    async def admit(self, asked: Asked) -> Admitted:
+        """Whether somebody may listen, and to what. Raises DomainError, with its status."""
+        topics = topics_in(asked.topics)
+        try:
+            actor = await self.who(asked.keys)
+        except DatabaseError as error:
+            log.warning("a session could not be looked up: %s", error)
+            raise Unavailable("busy") from error
+        if actor is None:
+            raise NotKnown("not_known")
+        ear = Ear(actor)
+        allowed = frozenset(topic for topic in topics if ear.may_ask(topic))
+        if not allowed:
+            raise NotAllowed("not_allowed", right=", ".join(sorted(topics))[:200])
+        if not self.snapshot:
+            raise Unavailable("busy")
+        return Admitted(asked.keys, allowed, ear, asked.last)
+
+    def add(self, admitted: Admitted, listener: Listener) -> None:
         """Open a line that holds already what was missed since `last`. Nothing is awaited, so no news slips between."""
-        listener = Listener(keys, topics, ear, time.monotonic() + CHECK_S)
+        topics, ear, last = admitted.topics, admitted.ear, admitted.last
         if not last:
             listener.tell(self.hello(None))
         else:
@@ -252,7 +305,6 @@ class Hub:
         self.open.add(listener)
         for topic in topics:
             self.listeners.setdefault(topic, set()).add(listener)
-        return listener
 
     def remove(self, listener: Listener) -> None:
         """Forget a line."""
@@ -351,16 +403,24 @@ figures.Gauge(
 )
 
 
-def app(identify: Identify, *, session_cookie: str, station_cookie: str, recheck_on: str = "") -> Starlette:
+def app(
+    identify: Identify,
+    *,
+    session_cookie: str,
+    station_cookie: str,
+    recheck_on: str = "",
+    beside: Callable[[Hub], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
+) -> Starlette:
     """The live process's application. `identify` resolves a session in a thread; `recheck_on` names the event whose
-    person's lines are looked at again at once."""
+    person's lines are looked at again at once; `beside` is another way in, open while the application runs."""
     hub = Hub(identify, recheck_on)
     watched.append(hub)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await hub.start()
-        yield
+        async with beside(hub):
+            yield
         await hub.stop()
 
     async def live(request: Request) -> Response:
@@ -369,26 +429,14 @@ def app(identify: Identify, *, session_cookie: str, station_cookie: str, recheck
             request.cookies.get(session_cookie, ""),
             request.cookies.get(station_cookie, ""),
         )
-        try:
-            topics = _topics(request)
-            actor = await hub.who(keys)
-            if actor is None:
-                raise NotKnown("not_known")
-            ear = Ear(actor)
-            allowed = frozenset(topic for topic in topics if ear.may_ask(topic))
-            if not allowed:
-                raise NotAllowed("not_allowed", right=", ".join(sorted(topics))[:200])
-        except DomainError as error:
-            return _problem(request, error.status, error.code, error.facts, error.field)
-        except DatabaseError as error:
-            log.warning("a session could not be looked up: %s", error)
-            return _problem(request, 503, "busy", {}, None)
-        if not hub.snapshot:
-            return _problem(request, 503, "busy", {}, None)
         last = request.headers.get("last-event-id", "") or request.query_params.get("last", "")
-        listener = hub.add(keys, allowed, ear, last)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
-        return StreamingResponse(hub.stream(listener), media_type="text/event-stream", headers=headers)
+        try:
+            admitted = await hub.admit(Asked(keys, request.query_params.get("topics", ""), last))
+        except DomainError as error:
+            return problem(request.headers.get("accept-language", ""), error)
+        listener = Listener.of(admitted)
+        hub.add(admitted, listener)
+        return StreamingResponse(hub.stream(listener), media_type="text/event-stream", headers=HEADERS)
 
     async def ready(_: Request) -> Response:
         return JSONResponse({"status": "ok" if hub.snapshot else "starting"}, 200 if hub.snapshot else 503)
@@ -398,8 +446,9 @@ def app(identify: Identify, *, session_cookie: str, station_cookie: str, recheck
     return made
 
 
-def _topics(request: Request) -> frozenset[str]:
-    topics = frozenset(topic for topic in request.query_params.get("topics", "").split(",") if topic)
+def topics_in(text: str) -> frozenset[str]:
+    """The topics of a query, separated by commas. Raises Invalid."""
+    topics = frozenset(topic for topic in text.split(",") if topic)
     if not topics:
         raise Invalid("field_missing", field="topics")
     if len(topics) > TOPICS_MOST or any(len(topic) > 200 for topic in topics):
@@ -407,8 +456,10 @@ def _topics(request: Request) -> frozenset[str]:
     return topics
 
 
-def _problem(request: Request, status: int, code: str, facts: dict[str, object], field: str | None) -> Response:
-    asked = request.headers.get("accept-language", "").lower()
+def problem(accept_language: str, error: DomainError) -> Response:
+    """A refusal as problem+json."""
+    status, code, facts, field = error.status, error.code, error.facts, error.field
+    asked = accept_language.lower()
     said = words.say(f"error.{code}", "en" if asked.startswith("en") else "zh-CN", **facts, field=field or "")
     body = {"type": f"https://lianzao.example/problems/{code}", "title": said, "status": status, "code": code}
     body |= {"detail": said, "facts": {name: str(value) for name, value in facts.items()}}
