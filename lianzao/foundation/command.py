@@ -431,7 +431,7 @@ class Command(Generic[P, R]):
                 AGAIN.count(command=self.key)
             except (IntegrityError, DomainError) as error:
                 # A second try does again what is done, and is refused for it, by the rules or by the order's id.
-                known = None if order_id is None or look else self._known(order_id, by)
+                known = None if order_id is None else self._known(order_id, by)
                 if known is not None:
                     return known
                 if isinstance(error, DomainError):
@@ -526,6 +526,11 @@ class _Seen:
             if len(self._ids) > self.MOST:
                 self._ids.popitem(last=False)
             return known
+
+    def forget(self) -> None:
+        """Forget all, as another process would know nothing of them."""
+        with self._lock:
+            self._ids.clear()
 
 
 _SEEN = _Seen()

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from lianzao.foundation import clock, link, packing
+from lianzao.foundation import clock, command, link, packing
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import by_id, run
 from lianzao.foundation.entity import query
@@ -268,6 +268,20 @@ def test_the_same_tap_twice_is_one_report(floor: Floor) -> None:
     order.refresh_from_db()
     assert order.good_quantity == 4
     floor.prove()
+
+
+def test_an_order_another_process_carried_out_is_answered_alike_although_the_rules_now_refuse_it(floor: Floor) -> None:
+    order = floor.order(floor.pump, "20", release=False)
+    tap, said = uuid7(), {"work_order": str(order.id)}
+    run(floor.by, "production.release_work_order", said, order_id=tap)
+    command._SEEN.forget()
+    again = run(floor.by, "production.release_work_order", said, order_id=tap)
+    assert (again.id, again["status"]) == (order.id, "released")
+    command._SEEN.forget()
+    with pytest.raises(Conflict, match="order_id_reused"):
+        run(floor.by, "production.withdraw_work_order", said, order_id=tap)
+    with pytest.raises(Conflict, match="wrong_status"):
+        run(floor.by, "production.release_work_order", said, order_id=uuid7())
 
 
 def statements(seen: CaptureQueriesContext) -> list[str]:
