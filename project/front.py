@@ -1,6 +1,6 @@
 """One origin: a small reverse proxy before the processes. `/live` goes to the live process, all else to the web.
 
-A listener on the live line who speaks plain HTTP is handed over whole, because each event would cost twice as much here.
+A listener on the live line who speaks plain HTTP is handed over whole: each event would cost twice as much here.
 
 HTTP/1.1, keep-alive on both sides; bodies stream both ways, a slow reader slows the sender, nothing is collected.
 It says who really called (X-Forwarded-For and -Proto, replacing what the caller claims), answers 502 or 503 while a

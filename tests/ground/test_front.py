@@ -17,6 +17,7 @@ import pytest
 from project import front as front_module
 from project.framing import ChunkedBody, Refused, read_request, take_head
 from project.front import Front, Upstream
+from project.handing import Hand
 
 
 class Echo:
@@ -234,10 +235,45 @@ def test_a_stream_comes_piece_by_piece_and_its_end_is_told(running: Running) -> 
         assert until(made, b"0\r\n\r\n") == b"6\r\nsecond\r\n0\r\n\r\n"
 
 
+def test_a_listener_is_handed_over_with_what_the_front_says_of_him(running: Running, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as taking:
+        taking.bind(str(tmp_path / "hand"))
+        taking.listen()
+        taking.settimeout(5)
+        running.front.routes[b"/live"].hand = Hand(str(tmp_path / "hand"))
+        with running.connect() as made:
+            made.sendall(get("/live?topics=a", "X-Forwarded-For: 8.8.8.8", "Cookie: a=1"))
+            theirs, _ = taking.accept()
+            head, numbers, _, _ = socket.recv_fds(theirs, 65536, 2)
+            fields = head.split(b"\r\n")
+            assert fields[0] == b"GET /live?topics=a HTTP/1.1" and len(numbers) == 1
+            assert b"x-forwarded-for: 127.0.0.1" in fields and b"cookie: a=1" in fields and b"8.8.8.8" not in head
+            held(lambda: not running.front.callers)
+            with socket.socket(fileno=numbers[0]) as line:
+                line.sendall(b"HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n")
+                assert until(made, b"data: 1\n\n")
+            assert made.recv(10) == b""
+        assert not running.echo.heads, "the process behind was asked too"
+        with running.connect() as made:  # what is no plain reading of /live goes the usual way
+            made.sendall(get("/live/ready"))
+            assert b"first" in until(made, b"first\r\n")
+        theirs.close()
+
+
+def test_a_listener_whom_nobody_takes_is_served_by_the_front(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_module, "HAND_TRIES", 3)
+    running.front.routes[b"/live"].hand = Hand(str(tmp_path / "nobody"))
+    with running.connect() as made:
+        made.sendall(get("/live?topics=a"))
+        assert b"first" in until(made, b"first\r\n")
+
+
 def test_an_old_caller_gets_a_stream_without_frames(running: Running) -> None:
     with running.connect() as made:
         made.sendall(b"GET /live HTTP/1.0\r\nHost: h\r\n\r\n")
-        until(made, b"first")
+        until(made, b"first\r\n")
         running.loop.call_soon_threadsafe(lambda: running.echo.release and running.echo.release.set())
         assert everything(made) == b"second"
 

@@ -1,4 +1,7 @@
-"""The live line with its real process: who hears what, late committers, coming back, ended sessions, slow readers."""
+"""The live line with its real process: who hears what, late committers, coming back, ended sessions, slow readers.
+
+Lines are asked for over its socket, and handed to it as the front does.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ from lianzao.foundation.command import run
 from lianzao.foundation.hearing import Ear, News, kinds_by_entity, topics_of
 from lianzao.values.time import uuid7
 from project.config import ROOT
+from project.handing import Hand
 from project.supervisor import answers
+from tests.processes import family
 
 SYSTEM = system_actor("test")
 INSERT = """
@@ -38,16 +43,22 @@ VALUES (%s, %s, clock_timestamp(), clock_timestamp(), %s, %s, %s::jsonb, pg_curr
 
 
 class Line:
-    """One open line of a listener."""
+    """One open line of a listener: asked of a socket, or handed over."""
 
-    def __init__(self, path: str, topics: str, key: str, last: str = "") -> None:
-        self.made = socket.socket(socket.AF_UNIX)
-        self.made.settimeout(8)
-        self.made.connect(path)
+    def __init__(self, way: str | Hand, topics: str, key: str, last: str = "") -> None:
         more = f"Last-Event-ID: {last}\r\n" if last else ""
-        self.made.sendall(
+        asked = (
             f"GET /live?topics={topics} HTTP/1.1\r\nHost: here\r\nCookie: lianzao_session={key}\r\n{more}\r\n".encode()
         )
+        if isinstance(way, Hand):
+            self.made, theirs = socket.socketpair()
+            assert way.give(asked, theirs.fileno())
+            theirs.close()
+        else:
+            self.made = socket.socket(socket.AF_UNIX)
+            self.made.connect(way)
+            self.made.sendall(asked)
+        self.made.settimeout(8)
         self.file = self.made.makefile("rb")
         self.status = int(self.file.readline().split()[1])
         self.headers = {}
@@ -64,15 +75,22 @@ class Line:
         """The next message that is no ping; None when the line was closed."""
         while True:
             while b"\n\n" not in self.rest:
-                size = self.file.readline()
-                if not size or int(size, 16) == 0:
+                piece = self._piece()
+                if not piece:
                     return None
-                self.rest += self.file.read(int(size, 16) + 2)[:-2]
+                self.rest += piece
             text, _, self.rest = self.rest.partition(b"\n\n")
             fields = dict(line.split(": ", 1) for line in text.decode().split("\n") if not line.startswith(":"))
             self.last = fields.get("id", self.last)
             if "data" in fields:
                 return fields["event"], json.loads(fields["data"])
+
+    def _piece(self) -> bytes:
+        """A chunk, or a line where there are no chunks; empty at the end."""
+        if "transfer-encoding" not in self.headers:
+            return self.file.readline()
+        size = self.file.readline()
+        return self.file.read(int(size, 16) + 2)[:-2] if size and int(size, 16) else b""
 
     def news(self) -> dict[str, Any] | None:
         """The next message that is news."""
@@ -88,9 +106,11 @@ class Line:
 class Door:
     """A running live process on a database of its own."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, by_hand: bool) -> None:
         self.url = url
         self.path = str(folder / "live.sock")
+        self.hand = str(folder / "hand.sock")
+        self.way: str | Hand = Hand(self.hand) if by_hand else self.path
         self.lines: list[Line] = []
         self.connection = psycopg.connect(url, autocommit=True)
         self.process: subprocess.Popen[bytes] | None = None
@@ -98,7 +118,7 @@ class Door:
 
     def start(self) -> None:
         environ = {**os.environ, "LIANZAO_DATABASE_URL": self.url, "PYTHONPATH": str(ROOT)}
-        order = [sys.executable, "-m", "project.processes", "live", "--socket", self.path]
+        order = [sys.executable, "-m", "project.processes", "live", "--socket", self.path, "--hand", self.hand]
         self.process = subprocess.Popen(order, env=environ, start_new_session=True)
         for _ in range(400):
             if answers(self.path, "/live/ready"):
@@ -113,7 +133,7 @@ class Door:
 
     def listen(self, topics: str, key: str, last: str = "") -> Line:
         """An open line, after its hello."""
-        line = Line(self.path, topics, key, last)
+        line = Line(self.way, topics, key, last)
         self.lines.append(line)
         assert line.status == 200, line.body()
         return line
@@ -142,12 +162,12 @@ class Door:
         self.kill()
 
 
-@pytest.fixture
-def door(fresh_database: str, tmp_path: Path) -> Iterator[Door]:
+@pytest.fixture(params=["asked", "handed"])
+def door(request: pytest.FixtureRequest, fresh_database: str, tmp_path: Path) -> Iterator[Door]:
     access.set_up_roles(SYSTEM)
     for code in ("SZ", "WH"):
         run(SYSTEM, "access.create_site", {"code": code, "name": code, "name_en": code})
-    made = Door(fresh_database, tmp_path)
+    made = Door(fresh_database, tmp_path, by_hand=request.param == "handed")
     yield made
     made.close()
 
@@ -159,11 +179,11 @@ def test_who_hears_what(door: Door) -> None:
     _, keeper = door.person("keeper", "maintenance", shenzhen)
     _, partner = door.person("partner", "supplier", partner=supplier)
 
-    assert Line(door.path, "procurement.ArrivalDelayed", "nobody").status == 401
-    refused = Line(door.path, f"sales.OrderConfirmed,kind:sales.sales_order,site:{wuhan.id}", keeper)
+    assert Line(door.way, "procurement.ArrivalDelayed", "nobody").status == 401
+    refused = Line(door.way, f"sales.OrderConfirmed,kind:sales.sales_order,site:{wuhan.id}", keeper)
     assert refused.status == 403 and refused.headers["content-type"] == "application/problem+json"
     assert refused.body()["code"] == "not_allowed"
-    assert Line(door.path, "", planner).status == 422
+    assert Line(door.way, "", planner).status == 422
 
     order = uuid7()
     by_name = door.listen("procurement.ArrivalDelayed", planner)
@@ -236,7 +256,7 @@ def test_the_line_ends_with_the_session_and_comes_back_after_a_lost_database(doo
     sessions.end_sessions(person.id)
     door.tell("access.AccessChanged", person_id=person.id, reason="test")
     assert line.news() is None
-    assert Line(door.path, "sales.OrderConfirmed", key).status == 401
+    assert Line(door.way, "sales.OrderConfirmed", key).status == 401
 
     name = conninfo_to_dict(door.url)["dbname"]
     cut = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND query ~ {}")
@@ -266,6 +286,27 @@ def test_a_slow_reader_is_cut_and_the_others_are_not_held_up(door: Door) -> None
         count += 1
     assert count < many, "the line of who does not read is closed, not filled without end"
     assert slow.last, "and he knows where to come back to"
+
+
+def test_who_hangs_up_is_forgotten_and_nothing_is_handed_to_nobody(door: Door) -> None:
+    _, key = door.person("boss", "administrator")
+    hand = Hand(door.hand)
+    for _ in range(50):
+        Line(hand, "sales.OrderConfirmed", key).close()
+    line = door.listen("sales.OrderConfirmed", key)
+    told = door.tell("sales.OrderConfirmed", number="1")
+    heard = line.news()
+    assert heard is not None and heard["id"] == told
+    assert door.process is not None
+    everyone = [*family(door.process.pid), door.process.pid]
+    held = [len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in everyone]
+    assert max(held) < 50, "connections that were closed are still held"
+    door.kill()
+    ask, until = b"GET /live?topics=a HTTP/1.1\r\nHost: h\r\n\r\n", time.monotonic() + 5
+    with socket.socket() as mine:
+        while hand.give(ask, mine.fileno()):
+            assert time.monotonic() < until, "handed to nobody"
+            time.sleep(0.02)
 
 
 # -- by itself --------------------------------------------------------------------------------------------------------
