@@ -3,8 +3,8 @@
     @command
     def confirm_order(by, *, order: SalesOrder, promised_on: date | None = None) -> SalesOrder: ...
 
-Authorise → one transaction → replay? return the old answer → lock the named rows in a fixed order → run → write audit
-and events → commit. A command called inside another joins it. The client makes the order id, so a retry is harmless.
+Authorise → one transaction → lock the named rows in a fixed order → run → write audit and events → commit. A command
+called inside another joins it. The client makes the order id: a second try is given the first one's answer.
 """
 
 from __future__ import annotations
