@@ -96,9 +96,7 @@ class Ear:
         self.actor = actor
         sites = "all" if actor.sites is ALL else actor.sites
         #: Equal for all who hear the same, and see the same of it.
-        self.sight = self._sights.setdefault(
-            (sites, actor.partner, actor.rights, actor.masks), len(self._sights)
-        )
+        self.sight = self._sights.setdefault((sites, actor.partner, actor.rights, actor.masks), len(self._sights))
         self.partner = None if actor.partner is None else str(actor.partner)
         self._rooms: dict[str, bool] = {}
         self._masks: dict[str, frozenset[str]] = {}
