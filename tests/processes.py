@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+
+from project import lifeline
 
 
 def family(pid: int) -> dict[int, str]:
@@ -38,4 +41,12 @@ def of_folder(folder: Path) -> list[str]:
                 continue
             if f"LIANZAO_DATA={folder}\0".encode() in environ and "project." in line:
                 found.append(line)
+    return found
+
+
+def left(folder: Path) -> list[str]:
+    """The processes of a data folder that outlive its supervisor, after the time each of them has to end."""
+    until = time.monotonic() + lifeline.GRACE_S + 3
+    while (found := of_folder(folder)) and time.monotonic() < until:
+        time.sleep(0.1)
     return found

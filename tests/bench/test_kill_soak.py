@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kills import torment
-from tests.processes import of_folder
+from tests.processes import left
 from tests.served import furnished, served
 
 pytestmark = pytest.mark.soak
@@ -19,4 +19,4 @@ def test_nothing_is_lost_or_doubled_over_many_kills(tmp_path: Path) -> None:
     shop = furnished(tmp_path)
     with served(tmp_path) as product:
         print(f"\n{torment(product, shop, KILLS, seed=KILLS)}")
-    assert of_folder(tmp_path) == []
+    assert left(tmp_path) == []

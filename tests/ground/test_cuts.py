@@ -18,7 +18,7 @@ from lianzao.values.time import uuid7
 from project.postgres import APPLICATION, DATABASE, OWNER, Cluster
 from tests.cuts import Impatient, Wire
 from tests.kills import reporting
-from tests.processes import of_folder
+from tests.processes import left
 from tests.served import Served, furnished
 
 
@@ -55,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
         yield made
     finally:
         made.close()
-    assert of_folder(folder) == []
+    assert left(folder) == []
 
 
 @pytest.mark.slow

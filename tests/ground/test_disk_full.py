@@ -12,7 +12,7 @@ import pytest
 from project import progress
 from project.config import ROOT
 from project.supervisor import _whatever_becomes_of_it
-from tests.processes import of_folder
+from tests.processes import left
 from tests.smalldisk import inside
 
 
@@ -35,7 +35,7 @@ def test_what_was_acknowledged_is_kept_and_all_goes_on_when_there_is_room(tmp_pa
     assert "✗ disk: 0.0 GB free" in seen["doctor"] and "✗ database: The disk that holds" in seen["doctor"]
     assert seen["ready"] == {"http": 200, "status": "ok", "checks": _checks("ok", "ok")}
     assert seen["goes on after s"] < 10
-    assert of_folder(tmp_path / "data") == []
+    assert left(tmp_path / "data") == []
 
 
 def _checks(database: str, disk: str) -> dict[str, str]:

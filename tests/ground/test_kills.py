@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kills import torment
-from tests.processes import of_folder
+from tests.processes import left
 from tests.served import furnished, served
 
 KILLS = 30
@@ -18,4 +18,4 @@ def test_nothing_acknowledged_is_lost_and_nothing_happens_twice(tmp_path: Path) 
     shop = furnished(tmp_path)
     with served(tmp_path) as product:
         print(torment(product, shop, KILLS, pause_s=(0.05, 0.6)))
-    assert of_folder(tmp_path) == []
+    assert left(tmp_path) == []
