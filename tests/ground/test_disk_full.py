@@ -23,7 +23,8 @@ def test_what_was_acknowledged_is_kept_and_all_goes_on_when_there_is_room(tmp_pa
     done = inside("tests.diskfull", str(tmp_path), environ=environ)
     assert done.returncode == 0, done.stdout + done.stderr[-8000:]
     seen = json.loads(done.stdout)
-    assert seen["free"] == 0 and "No space left" in seen["panic"] and seen["database"] == "down"
+    assert "No space left" in seen["panic"] and seen["database"] == "down"
+    assert seen["free"] < 256 * 1024  # whoever died of it has left some crumbs
     # Whoever asks is told in words, what he sent is not half there, and no process went.
     assert seen["told"].get("503 disk_full"), seen["told"]
     assert set(seen["told"]) <= {"503 disk_full", "503 unavailable", "409 busy"}, seen["told"]

@@ -273,7 +273,7 @@ def test_a_listener_whom_nobody_takes_is_served_by_the_front(
 def test_an_old_caller_gets_a_stream_without_frames(running: Running) -> None:
     with running.connect() as made:
         made.sendall(b"GET /live HTTP/1.0\r\nHost: h\r\n\r\n")
-        until(made, b"first\r\n")
+        until(made, b"first")
         running.loop.call_soon_threadsafe(lambda: running.echo.release and running.echo.release.set())
         assert everything(made) == b"second"
 
