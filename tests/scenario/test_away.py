@@ -20,7 +20,15 @@ class Fails:
         raise OperationalError("it said") from self.cause
 
 
-@pytest.mark.parametrize("cause", [None, pg.AdminShutdown("x"), pg.CannotConnectNow("x"), pg.DiskFull("x")])
+@pytest.fixture(autouse=True)
+def routes() -> None:
+    """They are built, and the access room wired to them, at the first request."""
+    from django.urls import get_resolver
+
+    assert get_resolver().url_patterns
+
+
+@pytest.mark.parametrize("cause", [None, pg.AdminShutdown("x"), pg.CannotConnectNow("x")])
 @pytest.mark.parametrize(("language", "said"), [("zh-CN", "请稍候再试"), ("en", "try again")])
 def test_a_database_that_is_away_is_told(
     monkeypatch: pytest.MonkeyPatch, cause: Exception | None, language: str, said: str
