@@ -198,6 +198,7 @@ def test_the_whole_life_of_an_order_by_clicks_only(empty_plant: Plant, windows: 
     expect(shipped.locator("..")).to_contain_text("100 件")
 
     quality.keyboard.press("Control+k")
+    expect(quality.get_by_role("dialog").locator("input")).to_be_focused()
     quality.keyboard.type(made.number)
     quality.get_by_role("option", name=re.compile(f"{made.number}.*批次", re.DOTALL)).click()
     told = quality.locator("main")
