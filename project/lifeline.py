@@ -1,7 +1,7 @@
 """Nothing outlives the supervisor: a process it started ends when it is gone, even when that was killed hard.
 
-On Linux the kernel tells at once (PR_SET_PDEATHSIG); elsewhere a thread looks once a second whose child we are. Who does
-not heed it is killed.
+On Linux the kernel tells at once (PR_SET_PDEATHSIG); elsewhere a thread looks once a second whose child we are. Who
+does not heed it is killed.
 """
 
 from __future__ import annotations
