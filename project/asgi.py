@@ -17,7 +17,7 @@ from lianzao.foundation.actor import Actor  # noqa: E402
 from project import handed, lifeline, monitoring  # noqa: E402
 from project.processes import HAND  # noqa: E402
 
-lifeline.hold()
+lifeline.hold(hard=True)
 
 
 def identify(keys: live.Keys) -> Actor | None:

@@ -1,7 +1,7 @@
 """Nothing outlives the supervisor: a process it started ends when it is gone, even when that was killed hard.
 
-On Linux the kernel tells at once (PR_SET_PDEATHSIG). Everywhere a thread looks once a second whose child we are: a
-signal may come before who is to hear it listens, and whoever does not heed it is killed.
+On Linux the kernel tells at once (PR_SET_PDEATHSIG); elsewhere a thread looks once a second whose child we are. Who
+does not heed it is killed.
 """
 
 from __future__ import annotations
@@ -23,21 +23,33 @@ def environment() -> dict[str, str]:
     return {PARENT: str(os.getpid())}
 
 
-def hold() -> None:
-    """End (SIGTERM, later SIGKILL) when the parent does; only where a parent said so in the environment."""
+def hold(hard: bool = False) -> None:
+    """End (SIGTERM, later SIGKILL) when the parent does; only where a parent said so in the environment.
+
+    `hard`: be killed at once. A worker of granian that is told twice to stop may wait for ever, holding Python's lock;
+    and its parent has stopped it in order before it goes itself, unless that was killed.
+    """
     said = os.environ.get(PARENT, "")
     if not said.isdigit():
         return
-    if sys.platform == "linux":
-        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0) != 0:
+    told = signal.SIGKILL if hard else signal.SIGTERM
+    by_kernel = sys.platform == "linux"
+    if by_kernel:
+        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(told), 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    threading.Thread(target=_watch, args=(int(said),), name="lifeline", daemon=True).start()
+        if os.getppid() != int(said):  # it went just before we asked
+            os.kill(os.getpid(), told)
+        if hard:
+            return
+    order = [signal.SIGKILL] if by_kernel or hard else [told, signal.SIGKILL]
+    threading.Thread(target=_watch, args=(int(said), order), name="lifeline", daemon=True).start()
 
 
-def _watch(parent: int) -> None:
+def _watch(parent: int, order: list[signal.Signals]) -> None:
     pause = threading.Event()
     while os.getppid() == parent:
         pause.wait(LOOK_S)
-    os.kill(os.getpid(), signal.SIGTERM)
-    pause.wait(GRACE_S)
-    os.kill(os.getpid(), signal.SIGKILL)
+    for each in order:
+        if each == signal.SIGKILL:
+            pause.wait(GRACE_S)
+        os.kill(os.getpid(), each)

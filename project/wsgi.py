@@ -13,7 +13,7 @@ from django.core.wsgi import get_wsgi_application
 from project import lifeline
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-lifeline.hold()
+lifeline.hold(hard=True)
 _django = get_wsgi_application()
 
 #: Django reads only as many bytes as Content-Length says, so a chunked body is read whole first; files come with one.

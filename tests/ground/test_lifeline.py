@@ -21,18 +21,18 @@ if sys.argv[1] == "parent":
     print(child.pid, flush=True)
     time.sleep(60)
 else:
-    lifeline.LOOK_S, lifeline.GRACE_S = 0.1, 0.5
-    if os.environ["HEEDS"] == "0":
+    lifeline.LOOK_S, lifeline.GRACE_S = 0.1, 0.5 if os.environ["HOLDS"] != "hard" else 60
+    if os.environ["HOLDS"] != "heeding":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    lifeline.hold()
+    lifeline.hold(hard=os.environ["HOLDS"] == "hard")
     print("held", flush=True)
     time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("heeds", ["1", "0"])
-def test_a_child_ends_when_its_parent_was_killed_whether_it_heeds_the_signal_or_not(heeds: str) -> None:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HEEDS": heeds}
+@pytest.mark.parametrize("holds", ["heeding", "deaf", "hard"])
+def test_a_child_ends_when_its_parent_was_killed_whether_it_heeds_the_signal_or_not(holds: str) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOLDS": holds}
     order = [sys.executable, "-c", CHILD, "parent", CHILD]
     parent = subprocess.Popen(order, env=environ, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
