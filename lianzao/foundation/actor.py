@@ -60,6 +60,11 @@ class Actor:
     memory: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
+    def reach(self) -> tuple[frozenset[UUID] | _All, UUID | None]:
+        """What decides which rows he sees (`scope`): whoever has the same reach sees the same rows."""
+        return self.sites, self.partner
+
+    @property
     def now(self) -> datetime:
         """The instant of the running command; outside a command, the clock's."""
         if self.at is not None:

@@ -120,11 +120,16 @@ def at_end(statements: Sequence[Beside]) -> None:
 def write_last(order: Running) -> None:
     """Carry out now what waits for the order's end."""
     if order.last:
-        parts = ", ".join(f"last_{number} AS ({sql})" for number, (sql, _) in enumerate(order.last))
-        given = [value for _, values in order.last for value in values]
+        _execute("SELECT 1", [], order.last)
         order.last.clear()
-        with connection.cursor() as cursor:
-            cursor.execute(f"WITH {parts} SELECT 1", given)
+
+
+def _execute(sql: str, params: Sequence[Any], beside: Sequence[Beside]) -> None:
+    """Carry out a statement, and others beside it, as one."""
+    parts = ", ".join(f"beside_{number} AS ({other})" for number, (other, _) in enumerate(beside))
+    given = [value for _, values in beside for value in values]
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {parts} {sql}" if parts else sql, [*given, *params])
 
 
 INSERT = """
@@ -147,11 +152,7 @@ def write(order: Running, answer: Any, beside: Sequence[Beside] = ()) -> None:
         cause.kind if cause else "", cause.id if cause else None, packing.text(order.body), packing.text(answer),
         packing.text(order.changes), packing.array(list(order.touched)),
     ]  # fmt: skip
-    beside = [*order.last, *beside]
-    parts = ", ".join(f"beside_{number} AS ({sql})" for number, (sql, _) in enumerate(beside))
-    given = [value for _, values in beside for value in values]
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH {parts} {INSERT}" if parts else INSERT, [*given, *row])
+    _execute(INSERT, row, [*order.last, *beside])
 
 
 ROOT = """

@@ -636,8 +636,8 @@ def _rows(by: Actor, model: type[Entity], ids: list[UUID], *, guarded: bool, loc
 
     if len(ids) > FEW:
         return list(build())
-    seen = (by.sites, by.partner) if guarded else None
-    return fetching.records_of((model, len(ids), lock, guarded, seen), build, model, ids)
+    shape = (model, len(ids), lock, by.reach if guarded else None)
+    return fetching.records_of(shape, build, model, ids)
 
 
 def _fetch(

@@ -79,13 +79,7 @@ def rows_of(
 
     `shape` must tell apart all that `build` makes of anything but the VARIABLE `values`; None: keep nothing.
     """
-    statement = _known(shape)
-    if statement is _UNKNOWN:
-        statement = _compiled(build(), paths, values, total)
-        if shape is not None and (
-            statement is None or {value for _, value in statement.places} == {*range(len(values))}
-        ):
-            _keep(shape, statement)
+    statement = _statement(shape, build, paths, values, total)
     if statement is None:
         return []
     return statement.run(values, f" LIMIT {limit:d} OFFSET {offset:d}" if offset else f" LIMIT {limit:d}")
@@ -95,11 +89,7 @@ def records_of(
     shape: Hashable, build: Callable[[], models.QuerySet[M]], model: type[M], values: Sequence[UUID]
 ) -> list[M]:
     """The records that `build` describes, locked if it says so; the rest as `rows_of`."""
-    statement = _known(shape)
-    if statement is _UNKNOWN:
-        statement = _compiled(build(), None, values, total=False)
-        if statement is None or {value for _, value in statement.places} == {*range(len(values))}:
-            _keep(shape, statement)
+    statement = _statement(shape, build, None, values, total=False)
     if statement is None:
         return []
     names = _columns(model)
@@ -114,21 +104,28 @@ def _columns(model: type[models.Model]) -> list[str]:
 _UNKNOWN: Any = object()
 
 
-def _known(shape: Hashable | None) -> Any:
+def _statement(
+    shape: Hashable | None,
+    build: Callable[[], models.QuerySet[Any]],
+    paths: Sequence[str] | None,
+    values: Sequence[Any],
+    total: bool,
+) -> Statement | None:
+    """The statement of a shape: the one that is kept, or a new one, kept if the place of every value is known."""
     if shape is None:
-        return _UNKNOWN
+        return _compiled(build(), paths, values, total)
     with _lock:
         found = _kept.get(shape, _UNKNOWN)
         if found is not _UNKNOWN:
             _kept.move_to_end(shape)
-        return found
-
-
-def _keep(shape: Hashable, statement: Statement | None) -> None:
-    with _lock:
-        _kept[shape] = statement
-        if len(_kept) > MOST:
-            _kept.popitem(last=False)
+            return found
+    made = _compiled(build(), paths, values, total)
+    if made is None or {value for _, value in made.places} == {*range(len(values))}:
+        with _lock:
+            _kept[shape] = made
+            if len(_kept) > MOST:
+                _kept.popitem(last=False)
+    return made
 
 
 def _compiled(

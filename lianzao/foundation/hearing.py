@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from lianzao.foundation import packing, registry
-from lianzao.foundation.actor import ALL, Actor
+from lianzao.foundation.actor import Actor
 from lianzao.foundation.events import RecordChanged
 
 #: Who may hear of an event on his portal; never itself sent to a partner.
@@ -94,9 +94,8 @@ class Ear:
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
-        sites = "all" if actor.sites is ALL else actor.sites
         #: Equal for all who hear the same, and see the same of it.
-        self.sight = self._sights.setdefault((sites, actor.partner, actor.rights, actor.masks), len(self._sights))
+        self.sight = self._sights.setdefault((actor.reach, actor.rights, actor.masks), len(self._sights))
         self.partner = None if actor.partner is None else str(actor.partner)
         self._rooms: dict[str, bool] = {}
         self._masks: dict[str, frozenset[str]] = {}

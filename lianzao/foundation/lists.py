@@ -16,7 +16,7 @@ from django.db import models
 from django.db.models import Q
 
 from lianzao.foundation import link, packing, rowsecurity, scope
-from lianzao.foundation.actor import ALL, Actor
+from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import Command
 from lianzao.foundation.entity import Approvable, Entity, Master
 from lianzao.foundation.fetching import VARIABLE, Row, rows_of
@@ -138,7 +138,7 @@ def listing(by: Actor, resource: Resource, query: Mapping[str, str]) -> dict[str
     order = sorting(resource, query.get("sort", ""), unseen)
     columns = columns_of(resource.model, (*always(resource), *scope.columns(by, resource)))
     searches = query.get("q", "").strip()
-    shape = None if searches else ("list", resource.kind, columns, _seer(by), *(each.shape for each in asked), *order)
+    shape = None if searches else ("list", resource.kind, columns, by.reach, *(each.shape for each in asked), *order)
 
     def build() -> models.QuerySet[Any]:
         rows = narrowed(scope.visible(by, resource.model), asked)
@@ -156,11 +156,6 @@ def listing(by: Actor, resource: Resource, query: Mapping[str, str]) -> dict[str
         "offset": offset,
         "limit": limit,
     }
-
-
-def _seer(by: Actor) -> Hashable:
-    """What of an actor decides which rows a statement finds."""
-    return ("all" if by.sites is ALL else by.sites, by.partner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +318,7 @@ def record(by: Actor, resource: Resource, id: UUID) -> dict[str, Any]:
     """One record: its row, its parts, its links both ways, and what the actor may do with it now."""
     columns = columns_of(resource.model, (*always(resource), *scope.columns(by, resource)))
     found = rows_of(
-        ("record", resource.kind, columns, _seer(by)),
+        ("record", resource.kind, columns, by.reach),
         lambda: scope.visible(by, resource.model).filter(pk=id),
         _paths(columns),
         [id],
@@ -365,7 +360,7 @@ def part_rows(by: Actor, model: type[Entity], resource: Resource, name: str, id:
             rows = scope.visible(by, model, rows)
         return rows.order_by(*(each for each in ("sequence", "position", "id") if each in has))
 
-    shape = ("parts", kind_of(model), parent, columns, _seer(by) if own is not None else None)
+    shape = ("parts", kind_of(model), parent, columns, by.reach if own is not None else None)
     made = cells(rows_of(shape, build, _paths(columns), [id], limit=PARTS_MOST), columns, by.language)
     return hidden(by, own, made) if own is not None else made
 
