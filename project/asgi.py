@@ -14,8 +14,7 @@ django.setup()
 from lianzao.access.queries import SESSION_COOKIE, STATION_COOKIE, actor_by  # noqa: E402
 from lianzao.foundation import live  # noqa: E402
 from lianzao.foundation.actor import Actor  # noqa: E402
-from project import handed, lifeline, monitoring  # noqa: E402
-from project.processes import HAND  # noqa: E402
+from project import handed, handing, lifeline, monitoring  # noqa: E402
 
 lifeline.hold(hard=True)
 
@@ -27,7 +26,7 @@ def identify(keys: live.Keys) -> Actor | None:
 
 def beside(hub: live.Hub) -> AbstractAsyncContextManager[None]:
     """Besides by HTTP, listeners come by the hand of the front, where it was told how."""
-    path = os.environ.get(HAND)
+    path = os.environ.get(handing.HAND)
     return handed.Door(hub, Path(path), SESSION_COOKIE, STATION_COOKIE).opened() if path else nullcontext()
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 
+#: Where the live process's application takes listeners over; its process is granian's, so it is told by environment.
+HAND = "LIANZAO_HAND"
+
 
 class Hand:
     """The front's end: passes connections on, as long as somebody takes them."""

@@ -27,7 +27,7 @@ from uuid import UUID
 
 import psycopg
 
-from project import config, lifeline, logs
+from project import config, handing, lifeline, logs
 
 log = logging.getLogger("lianzao.processes")
 
@@ -39,10 +39,6 @@ KEEP_HOUSE_S = 3600.0
 BACKUP_LOOK_S = 60.0
 #: What is asked of connections by all web processes together; PostgreSQL's own limit is 200 in the embedded cluster.
 WEB_CONNECTIONS = 150
-
-
-#: Where the live process's application takes listeners over; its process is granian's, so it is told by environment.
-HAND = "LIANZAO_HAND"
 
 
 class Stopping:
@@ -343,7 +339,7 @@ def web(given: argparse.Namespace) -> None:
 def live(given: argparse.Namespace) -> None:
     """The live line."""
     if given.hand:
-        os.environ[HAND] = given.hand
+        os.environ[handing.HAND] = given.hand
     _granian(given.socket, "project.asgi:application", "asgi")
 
 

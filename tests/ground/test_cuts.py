@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Identifier
 
 from lianzao.values.time import uuid7
 from project.postgres import APPLICATION, DATABASE, OWNER, Cluster
@@ -37,8 +37,8 @@ class Wired:
     def rows(self) -> dict[str, int]:
         """How many rows there are of what reports leave."""
         names = ("production_operation_report", "foundation_order", "foundation_event")
-        counts = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)
-        ((*found,),) = self.cluster.execute(SQL(f"SELECT {counts}"), dbname=DATABASE)  # type: ignore[arg-type]
+        counts = SQL(", ").join(SQL("(SELECT count(*) FROM {})").format(Identifier(name)) for name in names)
+        ((*found,),) = self.cluster.execute(SQL("SELECT ") + counts, dbname=DATABASE)
         return dict(zip(names, found, strict=True))
 
     def close(self) -> None:

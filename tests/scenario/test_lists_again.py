@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lianzao.access.models import Site
-from lianzao.catalog.models import Item
+from lianzao.catalog.models import Item, ItemSite
 from lianzao.foundation import fetching, lists, registry
 from lianzao.foundation.actor import ALL, Actor, system_actor
 from lianzao.foundation.command import run
@@ -97,3 +97,21 @@ def test_records_are_found_by_their_own_id_and_scope(by: Actor) -> None:
     assert lists.record(at_site("S0"), resource, ids["I2"])["row"]["item"]["code"] == "I2"
     with pytest.raises(NotFound):
         lists.record(at_site("S0"), resource, ids["I1"])
+
+
+def test_a_command_of_another_does_not_reach_what_the_first_one_did(by: Actor) -> None:
+    first, second = at_site("S0"), at_site("S1")
+    kept = {each.site_id: each for each in ItemSite.objects.order_by("item__code")}
+    for who, other in ((first, second), (second, first), (first, second)):
+        assert who.site is not None and other.site is not None
+        body = {"item_site": str(kept[who.site].id), "standard_cost": "9"}
+        run(who, "catalog.change_item_site", body)
+        with pytest.raises(NotFound):
+            run(other, "catalog.change_item_site", body)
+    before = dict(fetching._kept)
+    run(
+        first,
+        "catalog.change_item_site",
+        {"item_site": str(kept[Site.objects.get(code="S0").id].id), "standard_cost": "8"},
+    )
+    assert fetching._kept.keys() == before.keys(), "the same fetch was compiled twice"
