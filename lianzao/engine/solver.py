@@ -3,7 +3,8 @@
 The first pass wants every demand on its due date and finds what is possible, and why not more; it is repeated until
 open work orders that wait for material no longer ask for the rest of theirs too early. The following passes
 aim at the dates found, so that everything beside the critical path becomes just in time and nothing is made or bought
-for what cannot be delivered. They end when nothing changes, at the latest after `MOST_PASSES`.
+for what cannot be delivered. They end when nothing changes, at the latest after `MOST_PASSES`; what would even then be
+delivered after its last call is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lianzao.engine.preparing import NEVER_S, prepare, working_memory
 from lianzao.engine.scheduling import run_pass
 from lianzao.engine.starving import newly_starved
 from lianzao.engine.state import Given, Work
-from lianzao.engine.tables import Column
+from lianzao.engine.tables import Column, Mask
 from lianzao.engine.tracing import delivery_pieces, safety_short, trace_slices
 
 MOST_PASSES = 6
@@ -34,6 +35,10 @@ class Slices:
     quantity: Column
     need: Column
     again: Column
+
+    def only(self, keep: Mask) -> Slices:
+        """Those that are to be kept."""
+        return Slices(self.demand[keep], self.quantity[keep], self.need[keep], self.again[keep])
 
     def same_as(self, other: Slices) -> bool:
         """True when both hold the same rows."""
@@ -63,6 +68,28 @@ def first_slices(problem: Problem) -> Slices:
     return Slices(rows.astype(np.int64), demands.quantity[rows], need, np.zeros(rows.size, np.int64))
 
 
+def last_call(demands: Demands) -> Column:
+    """Per demand the instant after which it is not wanted any more; due itself is never too late."""
+    return np.maximum(demands.latest_s, demands.due_s)
+
+
+def in_time(problem: Problem, g: Given, work: Work, slices: Slices, plan: Plan) -> Mask:
+    """Per slice whether the customer still wants what the plan delivers of it.
+
+    What is one delivery, or part of a group, is wanted whole or not at all; else what comes in time stays.
+    """
+    demands, rows = problem.demands, int(work.count[2])
+    wanted = last_call(demands)
+    late = np.zeros(len(demands), bool)
+    late[plan.deliveries.demand[plan.deliveries.delivered_s > wanted[plan.deliveries.demand]]] = True
+    ready = np.full(slices.demand.size, -NEVER_S)
+    own = np.flatnonzero(work.peg_req[:rows] < ready.size)  # the first needs are the slices
+    np.maximum.at(ready, work.peg_req[own], results.supply_instants(g, work)[work.peg_supply[own]])
+    apart = (demands.one_delivery == 0) & (demands.group < 0)
+    comes = ready + demands.shipping_s[slices.demand] <= wanted[slices.demand]
+    return ~late[slices.demand] | (apart[slices.demand] & comes)
+
+
 def next_slices(problem: Problem, slices: Slices, pieces: Column, retry: bool) -> Slices:
     """Aim each piece at the date it can have; apply one delivery, groups and the latest date; drop what is short.
 
@@ -81,8 +108,7 @@ def next_slices(problem: Problem, slices: Slices, pieces: Column, retry: bool) -
         counted = (group >= 0) & (at < NEVER_S)
         np.maximum.at(together, group[counted], at[counted])
         at = np.where(counted, together[group], at)
-    last_call = np.maximum(demands.latest_s, demands.due_s) - demands.shipping_s  # due itself is never too late
-    at = np.where(at > last_call[demand], NEVER_S, at)
+    at = np.where(at > last_call(demands)[demand] - demands.shipping_s[demand], NEVER_S, at)
     short = at >= NEVER_S
     again = np.where(short, 1, slices.again[source])
     due = demands.due_s[demand] - demands.shipping_s[demand]
@@ -189,7 +215,15 @@ def solve(problem: Problem) -> Plan:
         work = memory.run(slices, rank, safety, ready)
         reasons.append(work.reason[: work.count[4]].copy())
         passes += 1
-    return results.plan_of(problem, g, work, rank, slices.demand, np.concatenate(reasons), wanted, passes)
+    while True:
+        plan = results.plan_of(problem, g, work, rank, slices.demand, np.concatenate(reasons), wanted, passes)
+        if not problem.constrained or (keep := in_time(problem, g, work, slices, plan)).all():
+            return plan
+        # Dates did not come to rest: what the last pass brings after its last call is left out.
+        slices = slices.only(keep)
+        work = memory.run(slices, rank, safety, ready)
+        reasons.append(work.reason[: work.count[4]].copy())
+        passes += 1
 
 
 def warm() -> None:

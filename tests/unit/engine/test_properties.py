@@ -78,6 +78,12 @@ def test_accepting_a_plan_keeps_its_dates_in_nearly_all_plants() -> None:
     assert len(later) <= 8, later
 
 
+def test_what_would_leave_after_its_last_call_is_short_although_dates_did_not_come_to_rest() -> None:
+    """A plant whose groups push each other later until the passes are over (found by chance)."""
+    problem = small(8133)
+    assert faults(problem, solve(problem)) == []
+
+
 @settings(max_examples=150, deadline=None)
 @given(seeds)
 def test_safety_stock_makes_no_demand_later(seed: int) -> None:
