@@ -18,6 +18,7 @@ _django = get_wsgi_application()
 
 #: Django reads only as many bytes as Content-Length says, so a chunked body is read whole first; files come with one.
 CHUNKED_LIMIT = 10 * 1024 * 1024
+PIECE = 64 * 1024
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -29,7 +30,21 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
             return ["请求须带 Content-Length。 Send a Content-Length.\n".encode()]
         environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
-    return _django(environ, start_response)
+    response = _django(environ, start_response)
+    _read_on(environ)
+    return response
+
+
+def _read_on(environ: dict[str, Any]) -> None:
+    """Take in what is left of a large body, before an answer that did not wait for it (a refusal) goes out.
+
+    Else the server closes the connection on a caller who is still sending, and he never reads why. The front lets
+    nothing larger through than its own limit; what is small lies in the socket already.
+    """
+    length = environ.get("CONTENT_LENGTH", "")
+    if length.isdigit() and int(length) > PIECE:
+        while environ["wsgi.input"].read(PIECE):
+            pass
 
 
 def warm_up() -> None:

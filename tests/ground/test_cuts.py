@@ -115,6 +115,14 @@ def test_clients_that_leave_in_the_middle_and_come_back_are_served_once(made: Wi
 
 
 @pytest.mark.slow
+def test_who_sends_much_that_is_refused_at_once_is_told_so(made: Wired) -> None:
+    for _ in range(25):
+        said = httpx.post(
+            f"http://127.0.0.1:{made.product.port}/api/foundation/import", content=bytes(4_000_000), trust_env=False
+        )
+        assert (said.status_code, said.json()["code"]) == (401, "not_known")
+
+
 def test_clients_that_ask_for_ever_get_the_same_answer_and_hold_nobody_up(made: Wired) -> None:
     """One repeats what was answered, one what was refused, with a new order id each time, as fast as they can."""
     port, token, operations = made.product.port, made.shop["token"], made.shop["operations"]
