@@ -54,6 +54,16 @@ def rows(statement: LiteralString, *given: Any) -> list[Any]:
 # -- a process's own clock --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db
+def test_our_time_is_never_ahead_of_the_databases() -> None:
+    """What is written as due now must be found by the next statement that asks for what is due."""
+    for _ in range(300):
+        clock._read_at = float("-inf")
+        clock.now()
+        ours = clock.real_now()
+        assert ours <= rows("SELECT clock_timestamp()")[0][0]
+
+
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, timedelta(days=400), timedelta(days=-400)])
 def test_a_process_whose_clock_jumps_keeps_the_databases_time(fresh_database: str, wall: Wall, jump: timedelta) -> None:
     clock.forget()
