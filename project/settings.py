@@ -91,6 +91,10 @@ CSRF_COOKIE_SECURE = CONFIG.secure or bool(CONFIG.proxies)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 APPEND_SLASH = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "lianzao.foundation.uploads.Uploads",
+]
 #: Named, because else Python looks for a folder where it can write, and on a full disk finds none or another.
 FILE_UPLOAD_TEMP_DIR = os.environ.get("TMPDIR") or "/tmp"
 SILENCED_SYSTEM_CHECKS = ["models.W042"]
