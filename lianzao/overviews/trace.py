@@ -40,7 +40,7 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
     units = units_of([lot.item_id, *(edge.item_id for edge in found.edges)], by.language)
     edges = []
     for edge in found.edges:
-        row = dataclasses.asdict(edge)
+        row = edge._asdict()
         row["item_name"] = (edge.item_name_en if english else edge.item_name) or edge.item_name
         row["unit"] = units.get(edge.item_id, "")
         row["persons"] = sorted({names[acted[id]] for id in edge.order_ids if id in acted})
@@ -64,6 +64,7 @@ def trace(by: Actor, lot_id: UUID, direction: str) -> dict[str, Any]:
         "lot": {"id": lot.id, "number": lot.number, "status": lot.status, "supplier_lot": lot.supplier_lot,
                 "item": {"id": lot.item_id, "code": lot.item.code, "name": lot.item.said(by.language)}},
         "direction": direction,
+        "whole": found.whole,
         "edges": edges,
         "came_from": [told_end(end, labels, partners) for end in found.came_from],
         "reached": [told_end(end, labels, partners) for end in found.reached],
