@@ -1,0 +1,104 @@
+"""A thousand items on three levels, planned from nothing: what tests/bench/test_mrp_speed.py measures.
+
+The case on which other systems were measured: a third of the items is sold, each with one demand; each sold item and
+each item of the middle level is made of four of the level below; the lowest level is bought.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+django.setup()
+
+import itertools
+
+import psycopg  # noqa: E402
+
+from lianzao.access.models import Site  # noqa: E402
+from lianzao.catalog.models import Item  # noqa: E402
+from lianzao.engine import solver  # noqa: E402
+from lianzao.engineering.commands import ComponentLine, approve_bom, enter_bom  # noqa: E402
+from lianzao.foundation import registry  # noqa: E402
+from lianzao.foundation.actor import Actor, system_actor  # noqa: E402
+from lianzao.foundation.command import run  # noqa: E402
+from lianzao.planning.commands import plan_site  # noqa: E402
+from lianzao.planning.models import PlanRun, Proposal  # noqa: E402
+from lianzao.plant.commands import set_up_site  # noqa: E402
+from lianzao.sales import commands as sales  # noqa: E402
+
+D = Decimal
+ITEMS, LEVELS, COMPONENTS, ROUNDS = 1000, 3, 4, 7
+TABLES = "planning_{}".format
+
+
+def build() -> tuple[Actor, Site]:
+    """The plant: items, bills, confirmed orders."""
+    registry.load()
+    site: Site = run(system_actor("bench"), "access.create_site", {"code": "B", "name": "B", "time_zone": "UTC"})
+    by = system_actor("bench", site=site.id)
+    set_up_site(by, site_id=site.id)
+    piece = run(by, "catalog.create_unit", {"code": "pc", "name": "件"})
+    levels: list[list[Item]] = [[] for _ in range(LEVELS)]
+    for number in range(ITEMS):
+        level = number * LEVELS // ITEMS
+        item: Item = run(by, "catalog.create_item", {
+            "code": f"I{number:04}", "name": f"件{number}", "base_unit": str(piece.id), "tracking": "none",
+            "supply": "buy" if level == LEVELS - 1 else "make",
+        })  # fmt: skip
+        run(by, "catalog.create_item_site", {
+            "item": str(item.id), "site_id": str(site.id), "standard_cost": "1", "lead_time_days": 1 + number % 5,
+        })  # fmt: skip
+        levels[level].append(item)
+    for above, below in itertools.pairwise(levels):
+        for number, item in enumerate(above):
+            parts = [below[(number * COMPONENTS + each) % len(below)] for each in range(COMPONENTS)]
+            lines = [ComponentLine(component=each, quantity_per=D(1 + at)) for at, each in enumerate(parts)]
+            approve_bom(by, bom=enter_bom(by, item=item, revision="A", lines=lines))
+    customer = run(by, "parties.create_party", {"code": "C", "name": "客", "is_customer": True})
+    today = datetime.now(UTC).date()
+    lines = [
+        sales.OrderLine(item=item, quantity=D(10 + number % 90), requested_on=today + timedelta(days=20 + number % 60))
+        for number, item in enumerate(levels[0])
+    ]
+    for at in range(0, len(lines), 50):
+        order = sales.enter_order(by, customer=customer, lines=lines[at : at + 50], requested_on=today, site=site)
+        sales.confirm_order(by, order=order)
+    return by, site
+
+
+def forget() -> None:
+    """As if the site had never been planned."""
+    with psycopg.connect(os.environ["LIANZAO_OWNER_URL"], autocommit=True) as owner:
+        tables = [row[0] for row in owner.execute(
+            "SELECT relname FROM pg_class WHERE relname LIKE 'planning!_%' ESCAPE '!' AND relkind = 'r'"
+            " AND relname NOT LIKE '%policy%'"
+        )]  # fmt: skip
+        owner.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+        owner.execute("UPDATE sales_sales_order_line SET projected_at = NULL")
+        owner.execute("VACUUM ANALYZE sales_sales_order_line")
+
+
+def measure(by: Actor, site: Site) -> dict[str, Any]:
+    """Seconds and processor seconds of each plan, and how much it wrote."""
+    solver.warm()
+    taken: list[tuple[float, float]] = []
+    for _ in range(ROUNDS + 2):
+        forget()
+        began, used = time.perf_counter(), time.process_time()
+        plan_site(by, site=site)
+        taken.append((time.perf_counter() - began, time.process_time() - used))
+    last = PlanRun.objects.get()
+    return {"seconds": [each for each, _ in taken[2:]], "processor": [each for _, each in taken[2:]],
+            "proposals": Proposal.objects.count(), "demands": last.demands}  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(*build())))
