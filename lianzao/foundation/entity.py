@@ -237,9 +237,13 @@ BOOKKEEPING = frozenset({"version", "created_at", "created_by", "updated_at", "u
 
 def _told(entity: Entity) -> dict[str, Any]:
     """The columns worth telling in the audit of a new or removed row: those that are not empty."""
+    return _told_of(entity.columns())
+
+
+def _told_of(row: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
-        for name, value in entity.columns().items()
+        for name, value in row.items()
         if name not in BOOKKEEPING and name != "id" and value not in (None, "", [], {})
     }
 
@@ -356,11 +360,49 @@ def insert(entities: Sequence[E]) -> Sequence[E]:
         entity.stamp(order)
         entity.before_save()
         check_limits(entity)
-    cast(Any, model)._default_manager.bulk_create(entities)
-    for entity in entities:
-        vars(entity)["_kept"] = entity.columns()
-        audit.note(entity.kind, entity.id, None, _told(entity))
+    rows = [entity.columns() for entity in entities]
+    _write(model, rows)
+    kind = kind_of(model)
+    for entity, row in zip(entities, rows, strict=True):
+        entity._state.adding, entity._state.db = False, connection.alias
+        vars(entity)["_kept"] = row
+        audit.note(kind, entity.id, None, _told_of(row))
     return entities
+
+
+@lru_cache(maxsize=256)
+def _insertion(model: type[Entity]) -> tuple[str, tuple[str, ...], frozenset[str]] | None:
+    """How rows are written as one array for each column: the SQL, the columns, which of them are JSON.
+
+    None for models with a column that is an array itself; PostgreSQL has no arrays of arrays.
+    """
+    fields = model._meta.concrete_fields
+    if any(isinstance(field, ArrayField) for field in fields):
+        return None
+    names = ", ".join(connection.ops.quote_name(cast(str, field.column)) for field in fields)
+    types = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    table = connection.ops.quote_name(model._meta.db_table)
+    json = frozenset(field.attname for field in fields if isinstance(field, models.JSONField))
+    sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({types})"
+    return sql, tuple(field.attname for field in fields), json
+
+
+def _write(model: type[Entity], rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows. Django's own way asks each field of each row for each value, at three times the cost."""
+    known = _insertion(model)
+    if known is None:
+        made = [model(**row) for row in rows]
+        cast(Any, model)._default_manager.bulk_create(made)
+        return
+    sql, names, json = known
+    columns = [
+        [None if row[name] is None else packing.text(row[name]) for row in rows]
+        if name in json
+        else [row[name] for row in rows]
+        for name in names
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [packing.array(column) for column in columns])
 
 
 def execute(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:

@@ -62,6 +62,9 @@ def pattern_of(model: type[Entity]) -> str:
     return pattern
 
 
+FORMATS = {"yyyy": "%Y", "yy": "%y", "mm": "%m", "dd": "%d"}
+
+
 def period_of(pattern: str, at: datetime) -> str:
     """Which run of numbers an instant belongs to: the sequence starts again when this changes."""
     return "".join(
@@ -109,7 +112,7 @@ def format_number(pattern: str, at: datetime, sequence: int, site: str) -> str:
         name = match.group(1)
         if name.startswith("seq"):
             return f"{sequence:0{match.group(2)}d}"
-        return {"yyyy": f"{at:%Y}", "yy": f"{at:%y}", "mm": f"{at:%m}", "dd": f"{at:%d}", "site": site}[name]
+        return site if name == "site" else f"{at:{FORMATS[name]}}"
 
     return PLACE.sub(fill, pattern)
 

@@ -6,6 +6,7 @@ each item of the middle level is made of four of the level below; the lowest lev
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -17,8 +18,6 @@ import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django.setup()
-
-import itertools
 
 import psycopg  # noqa: E402
 
@@ -54,7 +53,7 @@ def build() -> tuple[Actor, Site]:
             "supply": "buy" if level == LEVELS - 1 else "make",
         })  # fmt: skip
         run(by, "catalog.create_item_site", {
-            "item": str(item.id), "site_id": str(site.id), "standard_cost": "1", "lead_time_days": 1 + number % 5,
+            "item": str(item.id), "site_id": str(site.id), "standard_cost": "1", "lead_time_days": 2,
         })  # fmt: skip
         levels[level].append(item)
     for above, below in itertools.pairwise(levels):
@@ -65,7 +64,7 @@ def build() -> tuple[Actor, Site]:
     customer = run(by, "parties.create_party", {"code": "C", "name": "客", "is_customer": True})
     today = datetime.now(UTC).date()
     lines = [
-        sales.OrderLine(item=item, quantity=D(10 + number % 90), requested_on=today + timedelta(days=20 + number % 60))
+        sales.OrderLine(item=item, quantity=D(10 + number % 90), requested_on=today + timedelta(days=30))
         for number, item in enumerate(levels[0])
     ]
     for at in range(0, len(lines), 50):
