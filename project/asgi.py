@@ -14,7 +14,7 @@ django.setup()
 from lianzao.access.queries import SESSION_COOKIE, STATION_COOKIE, actor_by  # noqa: E402
 from lianzao.foundation import live  # noqa: E402
 from lianzao.foundation.actor import Actor  # noqa: E402
-from project import handed, handing, lifeline, monitoring  # noqa: E402
+from project import handed, handing, lifeline, memory, monitoring  # noqa: E402
 
 lifeline.hold(hard=True)
 
@@ -38,3 +38,4 @@ application = live.app(
     recheck_on="access.AccessChanged",
     beside=beside,
 )
+memory.settle()

@@ -306,9 +306,10 @@ def work(given: argparse.Namespace) -> None:
     stopping = Stopping()
     django_is_set_up()
     from lianzao.foundation import jobs
-    from project import monitoring
+    from project import memory, monitoring
 
     monitoring.begin("work")
+    memory.settle()
     keeper = Keeper()
 
     def chores() -> None:
@@ -323,10 +324,11 @@ def plan(given: argparse.Namespace) -> None:
     stopping = Stopping()
     django_is_set_up()
     from lianzao.engine import solver
-    from project import monitoring
+    from project import memory, monitoring
 
     monitoring.begin("plan")
     solver.warm()  # not while a transaction is open: compiling may take longer than the database lets one stand idle
+    memory.settle()
     carry_on(("plan",), stopping, ready=Ready(given.ready), lease=Lease())
 
 
