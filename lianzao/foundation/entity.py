@@ -5,7 +5,7 @@ Saving is possible inside a command only, and is audited by itself (before and a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
@@ -14,6 +14,7 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import connection, models
+from django.db.models.base import ModelState
 
 from lianzao.foundation import audit, packing
 from lianzao.foundation.registry import kind_of
@@ -244,7 +245,10 @@ def _told_of(row: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in row.items()
-        if name not in BOOKKEEPING and name != "id" and value not in (None, "", [], {})
+        if name not in BOOKKEEPING
+        and name != "id"
+        # What counts as true is not empty; only the rest need be compared (0 and False are values too).
+        and (value or (value is not None and value not in ("", [], {})))
     }
 
 
@@ -344,6 +348,27 @@ class ExternalId(models.Model):
 
 
 E = TypeVar("E", bound=Entity)
+
+
+def blanks(model: type[E], **values: Any) -> Iterator[E]:
+    """New rows of a model, one after the other, each as `model(**values)` makes it but its id and other own defaults.
+
+    Django fills in every column of every row by asking; where thousands are made, they are copies of the first.
+    """
+    first = model(**values)
+    given = {*values, *(f"{name}_id" for name in values)}
+    own = [
+        field for field in model._meta.concrete_fields
+        if field.has_default() and callable(field.default) and field.attname not in given
+    ]  # fmt: skip
+    while True:
+        made = model.__new__(model)
+        vars(made).update(vars(first))
+        made._state = ModelState()
+        made._state.fields_cache = dict(first._state.fields_cache)  # type: ignore[attr-defined]
+        for field in own:
+            setattr(made, field.attname, field.get_default())
+        yield made
 
 
 def insert(entities: Sequence[E]) -> Sequence[E]:

@@ -96,9 +96,39 @@ def give_numbers(documents: Sequence[Document]) -> None:
             [kind_of(model), period_of(pattern, at), len(waiting)],
         )
         sequences = cursor.fetchall()
+    forms: dict[UUID | None, str] = {}
     for document, (sequence,) in zip(waiting, sequences, strict=True):
-        site = "" if document.site_id is None else str(document.site_id)[:4]
-        document.number = format_number(pattern, at, sequence, site)
+        form = forms.get(document.site_id)
+        if form is None:
+            site = "" if document.site_id is None else str(document.site_id)[:4]
+            form = forms[document.site_id] = form_of(pattern, at, site)
+        document.number = form.format(sequence)
+
+
+def form_of(pattern: str, at: datetime, site: str) -> str:
+    """A pattern at an instant and a site, as a format of Python's for the sequence alone.
+
+    >>> form_of("SO-{yy}{mm}-{seq:4}", datetime(2026, 3, 2), "")
+    'SO-2603-{0:04d}'
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name.startswith("seq"):
+            return f"{{0:0{match.group(2)}d}}"
+        return site if name == "site" else f"{at:{FORMATS[name]}}"
+
+    # What stands between the places may hold braces, which would be places to Python.
+    parts = PLACE.split(pattern)
+    rest = iter(PLACE.finditer(pattern))
+    step = PLACE.groups + 1
+    made = []
+    for number, part in enumerate(parts):
+        if number % step == 0:
+            made.append(part.replace("{", "{{").replace("}", "}}"))
+            found = next(rest, None)
+            made.append("" if found is None else fill(found))
+    return "".join(made)
 
 
 def format_number(pattern: str, at: datetime, sequence: int, site: str) -> str:
@@ -108,13 +138,7 @@ def format_number(pattern: str, at: datetime, sequence: int, site: str) -> str:
     'SO-2603-0017'
     """
 
-    def fill(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name.startswith("seq"):
-            return f"{sequence:0{match.group(2)}d}"
-        return site if name == "site" else f"{at:{FORMATS[name]}}"
-
-    return PLACE.sub(fill, pattern)
+    return form_of(pattern, at, site).format(sequence)
 
 
 #: Runs as the owner, because the application may not create sequences.

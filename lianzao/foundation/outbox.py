@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -192,7 +193,12 @@ def publish(event: Event) -> None:
 
 def facts(event: Event) -> dict[str, Any]:
     """An event's fields."""
-    return {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    return {name: getattr(event, name) for name in _names(type(event))}
+
+
+@lru_cache(maxsize=512)
+def _names(kind: type[Event]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 INSERT_EVENTS = """

@@ -49,6 +49,13 @@ def array(values: Sequence[Any]) -> str:
     The driver's own way asks each element for its type and costs five times as much, which shows where a command has
     forty such parameters. Raises TypeError for elements it does not know.
     """
+    kinds = {*map(type, values)}
+    if kinds == {UUID}:  # most arrays are of ids; asking each for its type would cost as much as writing it
+        return "{" + ",".join([f"{value.int:032x}" for value in values]) + "}"
+    if len(kinds) == 1 and len(values) > 1 and isinstance(values[0], (str, datetime, int)):
+        known = {value: _element(value) for value in {*values}}
+        if len(known) * 2 < len(values):  # the same few over and over
+            return "{" + ",".join([known[value] for value in values]) + "}"
     return "{" + ",".join([_element(value) for value in values]) + "}"
 
 

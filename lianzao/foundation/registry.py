@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import threading
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ def snake(name: str) -> str:
     return "".join(out)
 
 
+@lru_cache(maxsize=1024)
 def kind_of(model: type[models.Model]) -> str:
     """The kind of a model: "<room>.<entity>"."""
     return f"{model._meta.app_label}.{snake(model.__name__)}"

@@ -147,10 +147,11 @@ def _proposals(by: Actor, taken: Snapshot, plan: Plan, rows: list[ProposalRow], 
     new = [rules.Wanted((row.item_id, row.kind), row.quantity, row.finish_at) for row in rows]
     fresh: list[Proposal] = []
     ids: dict[int, UUID] = {}
+    blanks = entity.blanks(Proposal, site_id=taken.site_id, run=change.run)
     for row, known in zip(rows, rules.match(old, new), strict=True):
-        proposal = standing.pop(known) if known is not None else Proposal(site_id=taken.site_id)
+        proposal = standing.pop(known) if known is not None else next(blanks)
         before = None if known is None else (proposal.quantity, proposal.finish_at)
-        _fill(taken, row, proposal, change.run)
+        _fill(taken, row, proposal)
         ids[row.row] = proposal.id
         if before is None:
             fresh.append(proposal)
@@ -191,9 +192,7 @@ def _quietly(proposal: Proposal) -> None:
     )
 
 
-def _fill(taken: Snapshot, row: ProposalRow, proposal: Proposal, run: PlanRun) -> None:
-    if proposal._state.adding:
-        proposal.run = run
+def _fill(taken: Snapshot, row: ProposalRow, proposal: Proposal) -> None:
     proposal.kind_of_order, proposal.item_id = row.kind, row.item_id
     proposal.quantity = row.quantity
     proposal.start_at, proposal.finish_at, proposal.need_at = row.start_at, row.finish_at, row.need_at
@@ -580,12 +579,11 @@ OPERATION_COLUMNS = (
 )
 
 
-def _copy(table: str, columns: str, site_id: UUID, rows: list[tuple[Any, ...]]) -> None:
-    """Replace a site's rows by COPY."""
+def _copy(table: str, columns: str, site_id: UUID, rows: list[str]) -> None:
+    """Replace a site's rows by COPY. The rows are its text already: the driver would ask each value for its type."""
     with connection.cursor() as opened:
         cursor: Any = opened
         cursor.execute(f"DELETE FROM {table} WHERE site_id = %s", [site_id])
         if rows:
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
+                copy.write("".join(rows))

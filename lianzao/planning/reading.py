@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from lianzao.engine.columns import (
+    MICRO,
     NEVER,
     NONE,
     Action,
@@ -89,8 +90,16 @@ class Reading:
     messages: list[MessageRow]
     outlooks: list[OutlookRow]
     shortages: list[dict[str, Any]]
-    pegs: list[tuple[Any, ...]]
-    operations: list[tuple[Any, ...]]
+    pegs: list[str]
+    operations: list[str]
+
+
+class Instants(dict[int, datetime]):
+    """Instants by their second: a plan has few, each many times."""
+
+    def __missing__(self, second: int) -> datetime:
+        made = self[second] = instant(second)
+        return made
 
 
 def maybe(second: int) -> datetime | None:
@@ -98,23 +107,26 @@ def maybe(second: int) -> datetime | None:
     return None if second == NEVER or abs(int(second)) >= FAR else instant(int(second))
 
 
-def proposals(taken: Snapshot, plan: Plan) -> list[ProposalRow]:
-    """Planned orders with the most important demand each one serves."""
-    first = first_demands(plan)
-    table = plan.proposals
+def proposals(taken: Snapshot, plan: Plan, first: Mapping[tuple[int, int], int]) -> list[ProposalRow]:
+    """Planned orders with the most important demand each one serves (of `first_demands`)."""
+    table, make, supply = plan.proposals, int(ItemKind.MAKE), int(SupplyKind.PROPOSAL)
+    columns = (table.kind, table.item, table.quantity, table.start_s, table.finish_s, table.need_s)
+    at = Instants()
     return [
         ProposalRow(
-            kind="make" if int(table.kind[row]) == ItemKind.MAKE else "buy",
-            item_id=taken.item_ids[int(table.item[row])],
-            quantity=quantity(int(table.quantity[row])),
-            start_at=instant(int(table.start_s[row])),
-            finish_at=instant(int(table.finish_s[row])),
-            need_at=instant(int(table.need_s[row])),
-            late_minutes=max(0, int(table.finish_s[row] - table.need_s[row]) // 60),
-            demand=first.get((int(SupplyKind.PROPOSAL), row), NONE),
+            kind="make" if kind == make else "buy",
+            item_id=taken.item_ids[item],
+            quantity=quantity(amount),
+            start_at=at[start],
+            finish_at=at[finish],
+            need_at=at[need],
+            late_minutes=max(0, finish - need) // 60,
+            demand=first.get((supply, row), NONE),
             row=row,
         )
-        for row in range(len(table))
+        for row, (kind, item, amount, start, finish, need) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True)
+        )
     ]
 
 
@@ -187,7 +199,7 @@ def messages(taken: Snapshot, plan: Plan) -> list[MessageRow]:
     return made
 
 
-def reschedules(taken: Snapshot, plan: Plan) -> list[MessageRow]:
+def reschedules(taken: Snapshot, plan: Plan, first: Mapping[tuple[int, int], int]) -> list[MessageRow]:
     """The times the plan gives to open work orders, one row each, with the places of their operations."""
     placed: dict[int, list[dict[str, Any]]] = {}
     table = plan.placements
@@ -203,7 +215,6 @@ def reschedules(taken: Snapshot, plan: Plan) -> list[MessageRow]:
             }
         )
     receipts = taken.problem.receipts
-    first = first_demands(plan)
     made: list[MessageRow] = []
     for receipt, operations in placed.items():
         if int(receipts.kind[receipt]) != ReceiptKind.WORK_ORDER:
@@ -392,57 +403,78 @@ class Namer:
         return "catalog.item", self.taken.item_ids[row], self.taken.item_codes[row]
 
 
-def pegs(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[tuple[Any, ...]]:
-    """Rows of planning_peg."""
-    names, table = Namer(taken, rows), plan.pegs
-    made: list[tuple[Any, ...]] = []
-    for row in range(len(table)):
-        supply = names.supply(int(table.supply_kind[row]), int(table.supply[row]))
-        consumer = names.consumer(int(table.consumer_kind[row]), int(table.consumer[row]))
+def pegs(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[str]:
+    """Rows of planning_peg, as COPY reads them."""
+    table, said, now = plan.pegs, _Said(taken, rows), int(taken.problem.now_s)
+    columns = (table.supply_kind, table.supply, table.consumer_kind, table.consumer, table.item, table.quantity)
+    columns = (*columns, table.ready_s, table.need_s)
+    return [
+        f"{said.site}\t{said.supplies[kind, supply]}\t{said.consumers[consumer_kind, consumer]}\t{said.items[item]}\t"
+        f"{units(amount)}\t{said.at[max(FIRST, ready) if abs(ready) < FAR else now]}\t"
+        f"{said.at[need if abs(need) < FAR else now]}\n"
+        for kind, supply, consumer_kind, consumer, item, amount, ready, need in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
+    ]
+
+
+def operations(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[str]:
+    """Rows of planning_scheduled_operation, as COPY reads them."""
+    table, said, receipt = plan.placements, _Said(taken, rows), int(SupplyKind.RECEIPT)
+    centres = [str(id) for id in taken.centre_ids]
+    known = taken.operation_ids
+    columns = (table.supply_kind, table.supply, table.sequence, table.centre, table.machine)
+    columns = (*columns, table.start_s, table.end_s, table.work_s)
+    made: list[str] = []
+    for kind, supply, sequence, centre, machine, start, end, work in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        operation = known.get((supply, sequence)) if kind == receipt else None
         made.append(
-            (
-                taken.site_id,
-                supply[0],
-                supply[1],
-                consumer[0],
-                consumer[1],
-                taken.item_ids[int(table.item[row])],
-                quantity(int(table.quantity[row])),
-                instant(
-                    max(-62_135_596_800, int(table.ready_s[row]))
-                    if abs(int(table.ready_s[row])) < FAR
-                    else int(taken.problem.now_s)
-                ),
-                instant(int(table.need_s[row]) if abs(int(table.need_s[row])) < FAR else int(taken.problem.now_s)),
-            )
+            f"{said.site}\t{said.supplies[kind, supply]}\t{NULL if operation is None else operation}\t{sequence}\t"
+            f"{NULL if centre == NONE else centres[centre]}\t{max(0, machine)}\t{said.at[start]}\t{said.at[end]}\t"
+            f"{work // 60}\n"
         )
     return made
 
 
-def operations(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[tuple[Any, ...]]:
-    """Rows of planning_scheduled_operation."""
-    names, table = Namer(taken, rows), plan.placements
-    made: list[tuple[Any, ...]] = []
-    for row in range(len(table)):
-        kind, supply = int(table.supply_kind[row]), int(table.supply[row])
-        named = names.supply(kind, supply)
-        centre = int(table.centre[row])
-        sequence = int(table.sequence[row])
-        made.append(
-            (
-                taken.site_id,
-                named[0],
-                named[1],
-                taken.operation_ids.get((supply, sequence)) if kind == SupplyKind.RECEIPT else None,
-                sequence,
-                None if centre == NONE else taken.centre_ids[centre],
-                max(0, int(table.machine[row])),
-                instant(int(table.start_s[row])),
-                instant(int(table.end_s[row])),
-                int(table.work_s[row]) // 60,
-            )
-        )
-    return made
+NULL = "\\N"
+#: The first second of the year 1, before which there are no instants.
+FIRST = -62_135_596_800
+
+
+def units(micro_units: int) -> str:
+    """Micro-units as COPY reads a quantity."""
+    whole, rest = divmod(abs(micro_units), MICRO)
+    return f"{'-' if micro_units < 0 else ''}{whole}.{rest:06d}"
+
+
+class _Texts(dict[Any, str]):
+    """Texts made once for each key."""
+
+    def __init__(self, make: Callable[[Any], str]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, key: Any) -> str:
+        made = self[key] = self.make(key)
+        return made
+
+
+class _Said:
+    """What COPY is told of supplies, consumers, items and instants. Kinds, ids and instants need no escaping."""
+
+    def __init__(self, taken: Snapshot, rows: list[ProposalRow]) -> None:
+        names = Namer(taken, rows)
+
+        def named(found: tuple[str, UUID, str]) -> str:
+            return f"{found[0]}\t{found[1]}"
+
+        self.site = str(taken.site_id)
+        self.items = [str(id) for id in taken.item_ids]
+        self.supplies = _Texts(lambda key: named(names.supply(*key)))
+        self.consumers = _Texts(lambda key: named(names.consumer(*key)))
+        self.at = _Texts(lambda second: instant(second).isoformat())
 
 
 def shortages(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[dict[str, Any]]:
@@ -473,9 +505,9 @@ def shortages(taken: Snapshot, plan: Plan, rows: list[ProposalRow]) -> list[dict
 
 def read(taken: Snapshot, plan: Plan) -> Reading:
     """All of it but what needs the proposals' ids (pegs, operations, shortages), which `complete` adds."""
-    return Reading(
-        proposals(taken, plan), messages(taken, plan) + reschedules(taken, plan), outlooks(taken, plan), [], [], []
-    )
+    first = first_demands(plan)
+    changes = messages(taken, plan) + reschedules(taken, plan, first)
+    return Reading(proposals(taken, plan, first), changes, outlooks(taken, plan), [], [], [])
 
 
 def complete(reading: Reading, taken: Snapshot, plan: Plan, ids: Mapping[int, UUID]) -> None:

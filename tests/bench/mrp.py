@@ -1,7 +1,9 @@
 """A thousand items on three levels, planned from nothing: what tests/bench/test_mrp_speed.py measures.
 
-The case on which other systems were measured: a third of the items is sold, each with one demand; each sold item and
-each item of the middle level is made of four of the level below; the lowest level is bought.
+Two plants. `own`: a hundred items are sold, each made of three assemblies of its own, each made of two bought parts of
+its own: a planned order for each of the thousand items. `shared`: a third is sold, each made of four of the next third,
+each made of four of the last; every part serves four others, and twice as many orders are planned. One demand for each
+item sold.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -35,31 +38,34 @@ from lianzao.sales import commands as sales  # noqa: E402
 from project import memory  # noqa: E402
 
 D = Decimal
-ITEMS, LEVELS, COMPONENTS, ROUNDS = 1000, 3, 4, 7
-TABLES = "planning_{}".format
+ROUNDS = 7
+#: Items on each level, and how many of the next level go into one.
+PLANTS = {"own": ((100, 300, 600), (3, 2)), "shared": ((334, 333, 333), (4, 4))}
 
 
-def build() -> tuple[Actor, Site]:
+def build(plant: str) -> tuple[Actor, Site]:
     """The plant: items, bills, confirmed orders."""
     registry.load()
     site: Site = run(system_actor("bench"), "access.create_site", {"code": "B", "name": "B", "time_zone": "UTC"})
     by = system_actor("bench", site=site.id)
     set_up_site(by, site_id=site.id)
     piece = run(by, "catalog.create_unit", {"code": "pc", "name": "件"})
-    levels: list[list[Item]] = [[] for _ in range(LEVELS)]
-    for number in range(ITEMS):
-        level = number * LEVELS // ITEMS
-        item: Item = run(by, "catalog.create_item", {
-            "code": f"I{number:04}", "name": f"件{number}", "base_unit": str(piece.id), "tracking": "none",
-            "supply": "buy" if level == LEVELS - 1 else "make",
-        })  # fmt: skip
-        run(by, "catalog.create_item_site", {
-            "item": str(item.id), "site_id": str(site.id), "standard_cost": "1", "lead_time_days": 2,
-        })  # fmt: skip
-        levels[level].append(item)
-    for above, below in itertools.pairwise(levels):
+    sizes, parts_of = PLANTS[plant]
+    levels: list[list[Item]] = []
+    for level, size in enumerate(sizes):
+        levels.append([])
+        for number in range(size):
+            item: Item = run(by, "catalog.create_item", {
+                "code": f"I{level}-{number:04}", "name": f"件{level}-{number}", "base_unit": str(piece.id),
+                "tracking": "none", "supply": "buy" if level == len(sizes) - 1 else "make",
+            })  # fmt: skip
+            run(by, "catalog.create_item_site", {
+                "item": str(item.id), "site_id": str(site.id), "standard_cost": "1", "lead_time_days": 2,
+            })  # fmt: skip
+            levels[-1].append(item)
+    for (above, below), count in zip(itertools.pairwise(levels), parts_of, strict=True):
         for number, item in enumerate(above):
-            parts = [below[(number * COMPONENTS + each) % len(below)] for each in range(COMPONENTS)]
+            parts = [below[(number * count + each) % len(below)] for each in range(count)]
             lines = [ComponentLine(component=each, quantity_per=D(1 + at)) for at, each in enumerate(parts)]
             approve_bom(by, bom=enter_bom(by, item=item, revision="A", lines=lines))
     customer = run(by, "parties.create_party", {"code": "C", "name": "客", "is_customer": True})
@@ -102,4 +108,4 @@ def measure(by: Actor, site: Site) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(*build())))
+    print(json.dumps(measure(*build(sys.argv[1]))))
