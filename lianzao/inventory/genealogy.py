@@ -239,7 +239,27 @@ def _named(lot_id: UUID, lots: list[UUID], found: _Walk) -> list[Edge]:
         )  # fmt: skip
         made.append((level, code, number or "", cause, edge))
     made.sort(key=itemgetter(0, 1, 2, 3))
-    root = Edge(0, lot_id, *own[1:], own[0], *items[own[0]], None, None, None, None, None, None, [], [])
+    item_id, number, supplier_lot, status = own
+    code, name, name_en = items[item_id]
+    root = Edge(
+        0,
+        lot_id,
+        number,
+        supplier_lot,
+        status,
+        item_id,
+        code,
+        name,
+        name_en,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        [],
+        [],
+    )
     return [root, *(each[-1] for each in made)]
 
 

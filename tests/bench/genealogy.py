@@ -6,9 +6,8 @@ work order as their cause. Written by SQL, because ten million reports would tak
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
-
-import psycopg
 
 LEVELS = 8
 #: Which lots of the level below a lot is made of, by their distance. Their sums overlap, as batches in a plant do: six
@@ -27,13 +26,13 @@ def _lot(level: str, number: str) -> str:
     return _ID.format(level=level, number=number, kind="000")
 
 
-def build(owner: psycopg.Connection, edges: int) -> int:
-    """Write the lots, orders and moves of so many edges; gives how many lots a level has."""
+def build(owner: Any, edges: int) -> int:
+    """Write the lots, orders and moves of so many edges on the owner's connection; gives how many lots a level has."""
     lots = edges // ((LEVELS - 1) * len(STEPS))
     site, item, line, production = owner.execute(
         "SELECT s.id, i.id, l.id, p.id FROM access_site s, catalog_item i, plant_location l, plant_location p"
         " WHERE s.code = 'BENCH' AND i.code = 'PRODUCT-0' AND l.code = 'LINE' AND p.location_kind = 'production'"
-    ).fetchone()  # type: ignore[misc]
+    ).fetchone()
     indexes = owner.execute(
         "SELECT indexname, replace(indexdef, ' ON ONLY ', ' ON ') FROM pg_indexes"
         " WHERE tablename = 'inventory_move' AND indexname NOT LIKE '%pkey'"
