@@ -29,6 +29,7 @@ from typing import IO, Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lianzao.foundation import figures
 from project import migrating, postgres, retention
@@ -147,7 +148,8 @@ def _write(config: Config, file: IO[bytes], now: datetime) -> None:
             "rows": counted(read),
         }
         with whole.open(DUMP, "w", force_zip64=True) as member:
-            parts[DUMP] = _dump(url, read.info.server_version // 10000, snapshot, member)
+            programs = client_programs(read.info.server_version // 10000, tls=bool(read.pgconn.ssl_in_use))
+            parts[DUMP] = _dump(url, programs, snapshot, member)
         for name in KEPT_FILES:
             source = config.data / name
             if source.is_file():
@@ -177,11 +179,11 @@ def counted(connection: psycopg.Connection[Any]) -> dict[str, int]:
     return {name: _one(connection, count.format(sql.Identifier(name))) for name in names}
 
 
-def _dump(url: str, major: int, snapshot: str, into: IO[bytes]) -> dict[str, Any]:
-    order = [str(client_programs(major) / "pg_dump"), "--format=custom", "--no-owner", f"--snapshot={snapshot}"]
+def _dump(url: str, programs: Path, snapshot: str, into: IO[bytes]) -> dict[str, Any]:
+    order = [str(programs / "pg_dump"), "--format=custom", "--no-owner", f"--snapshot={snapshot}"]
     order += ["--lock-wait-timeout=60s"]
     digest, size = hashlib.sha256(), 0
-    with _running([*order, f"--dbname={url}"], stdout=subprocess.PIPE) as process:
+    with _running(order, url, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         while piece := process.stdout.read(PIECE):
             digest.update(piece)
@@ -192,10 +194,17 @@ def _dump(url: str, major: int, snapshot: str, into: IO[bytes]) -> dict[str, Any
 
 @contextlib.contextmanager
 def _running(
-    order: Sequence[str], stdin: int | None = None, stdout: int | None = None
+    order: Sequence[str], url: str, stdin: int | None = None, stdout: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """One of PostgreSQL's programs for as long as the block runs; raises GroundError when it fails."""
-    process = subprocess.Popen(order, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
+    """One of PostgreSQL's programs on a database for as long as the block runs; raises GroundError when it fails.
+
+    The password goes by the environment: every user of the machine may read another's command line.
+    """
+    parts: dict[str, Any] = dict(conninfo_to_dict(url))
+    password = parts.pop("password", None)
+    environ = os.environ if password is None else {**os.environ, "PGPASSWORD": str(password)}
+    order = [*order, f"--dbname={make_conninfo(**parts)}"]
+    process = subprocess.Popen(order, env=environ, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
     try:
         yield process
         for stream in (process.stdin, process.stdout):
@@ -359,22 +368,23 @@ def restore(config: Config, path: Path, say: Say = silent) -> None:
         if _one(connection, EMPTY):
             where = config.data if config.embedded else "the database of LIANZAO_OWNER_URL"
             raise GroundError(f"{where} holds data already: restore into an empty one (choose another LIANZAO_DATA)")
-        major = connection.info.server_version // 10000
+        major, tls = connection.info.server_version // 10000, bool(connection.pgconn.ssl_in_use)
     say("restoring the database …")
-    _fill(path, url, major, manifest)
+    _fill(path, url, major, manifest, tls)
     for name in _put_files(config, path, manifest):
         say(f"{name} is left as it is here; the backup holds another")
 
 
-def _fill(path: Path, url: str, major: int, manifest: Mapping[str, Any]) -> None:
+def _fill(path: Path, url: str, major: int, manifest: Mapping[str, Any], tls: bool = False) -> None:
     dumped = int(manifest["postgres"].split(".")[0])
     if dumped > major:
         raise GroundError(
             f"{path.name} was made on PostgreSQL {dumped}, and this is {major}: restore on {dumped} or later"
         )
-    order = [str(client_programs(major, manifest["postgres"]) / "pg_restore"), "--no-owner", "--exit-on-error"]
-    order += ["--single-transaction", f"--dbname={url}"]
-    with zipfile.ZipFile(path) as whole, whole.open(DUMP) as member, _running(order, stdin=subprocess.PIPE) as fed:
+    programs = client_programs(major, manifest["postgres"], tls)
+    order = [str(programs / "pg_restore"), "--no-owner", "--exit-on-error", "--single-transaction"]
+    running = _running(order, url, stdin=subprocess.PIPE)
+    with zipfile.ZipFile(path) as whole, whole.open(DUMP) as member, running as fed:
         assert fed.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it says itself why it stopped
             shutil.copyfileobj(member, fed.stdin, PIECE)

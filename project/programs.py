@@ -142,21 +142,23 @@ def version_of(binaries: Path) -> str:
     return words[2]
 
 
-def client_programs(major: int, dumped_by: str = "") -> Path:
+def client_programs(major: int, dumped_by: str = "", tls: bool = False) -> Path:
     """The `bin` folder of pg_dump and pg_restore for a server of this major version. Raises GroundError.
 
     The same major is best: what a later pg_dump writes an older server may not read. For restoring, `dumped_by` says
-    which version of the server was dumped: an older pg_restore cannot read a later dump.
+    which version of the server was dumped: an older pg_restore cannot read a later dump. Those of the wheel speak no
+    TLS, so where the server is reached by it (`tls`), they do not do.
     """
     least = max(major, int(dumped_by.split(".")[0]) if dumped_by else 0)
     found: dict[int, Path] = {}
     for place in _client_places():
         version = _version_of_client(place)
-        if version >= least:
+        if version >= least and (not tls or _speaks_tls(place)):
             found.setdefault(version, place)
     if not found:
+        speaking = " that speak TLS" if tls else ""
         raise GroundError(
-            f"pg_dump and pg_restore of PostgreSQL {least} are needed and not there: install them "
+            f"pg_dump and pg_restore of PostgreSQL {least}{speaking} are needed and not there: install them "
             f"(Debian: postgresql-client-{least}) or put them on the PATH"
         )
     return found[min(found)]
@@ -170,6 +172,13 @@ def _client_places() -> list[Path]:
     places += [path.parent for path in sorted(Path("/usr").glob("pgsql-*/bin/pg_dump"))]
     onpath = shutil.which("pg_dump")
     return [*places, *([Path(onpath).resolve().parent] if onpath else [])]
+
+
+def _speaks_tls(place: Path) -> bool:
+    """Whether these programs were built with TLS; asked of themselves, without a server."""
+    order = [str(place / "pg_dump"), "--dbname=host=/nonexistent sslmode=require"]
+    said = subprocess.run(order, capture_output=True, text=True, cwd="/", env={"LC_ALL": "C"}).stderr
+    return "not compiled in" not in said
 
 
 def _version_of_client(place: Path) -> int:
