@@ -154,6 +154,14 @@ def parser() -> argparse.ArgumentParser:
     )
     restore.add_argument("file", type=Path, help="the backup")
 
+    _database(
+        add(
+            "database",
+            "make roles and database on a PostgreSQL server of your own",
+            "  LIANZAO_ADMIN_URL=postgresql://postgres@db.example/postgres lianzao database setup\n"
+            "  lianzao database sql | psql -h db.example -U postgres",
+        )
+    )
     _deliveries(
         add(
             "deliveries",
@@ -201,6 +209,13 @@ def _user(made: argparse.ArgumentParser) -> None:
     role.add_argument("role", metavar="ROLE[@SITE]")
     role.add_argument("--remove", action="store_true")
     found.add_parser("list", help="everybody who may log in, and the roles there are")
+
+
+def _database(made: argparse.ArgumentParser) -> None:
+    found = made.add_subparsers(dest="action", required=True, metavar="action")
+    found.add_parser("setup", help="make what is missing, as LIANZAO_ADMIN_URL; passwords are those of the URLs")
+    script = found.add_parser("sql", help="print the statements, for the server's administrator to run in psql")
+    script.add_argument("--major", type=int, choices=range(15, 19), default=18, help="the server's version (18)")
 
 
 def _deliveries(made: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
-from project import backup, doctor, logs, migrating, opening, postgres, progress
+from project import backup, database, doctor, logs, migrating, opening, postgres, progress
 from project.config import ROOT, Config
 from project.postgres import GroundError
 from project.processes import module
@@ -354,6 +354,24 @@ def run_restore(given: argparse.Namespace, config: Config) -> int:
         backup.restore(config, given.file, whisper)
         migrating.bring_up_to_date(config)
     say("restored: lianzao serve")
+    return 0
+
+
+def run_database(given: argparse.Namespace, config: Config) -> int:
+    """Roles and database on a server that is not ours."""
+    if given.action == "sql":
+        say(database.script(config, given.major))
+        return 0
+    database.logins(config)
+    if not config.admin_url:
+        raise GroundError(
+            "Set LIANZAO_ADMIN_URL, for this command alone, to the URL of somebody who may make roles and databases; "
+            "or hand what `lianzao database sql` prints to the server's administrator"
+        )
+    for line in database.set_up(config, config.admin_url):
+        say(line)
+    migrating.bring_up_to_date(config)
+    say("the database is ready: lianzao doctor, lianzao serve")
     return 0
 
 

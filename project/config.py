@@ -49,6 +49,18 @@ TABLE: tuple[Variable, ...] = (
         "PostgreSQL URL of the role that owns the tables and migrates; empty: derived for the embedded PostgreSQL",
         secret=True,
     ),
+    Variable(
+        "LIANZAO_REPORT_URL",
+        "",
+        "PostgreSQL URL of the role that only reads, for programs of your own; only `database setup` looks at it",
+        secret=True,
+    ),
+    Variable(
+        "LIANZAO_ADMIN_URL",
+        "",
+        "PostgreSQL URL of an administrator, for `database setup` alone; never keep it in the settings",
+        secret=True,
+    ),
     Variable("LIANZAO_DATA", "", "data folder; empty: .run in a checkout, else ~/.local/share/lianzao"),
     Variable("LIANZAO_HOST", "127.0.0.1", "address the server listens on"),
     Variable("LIANZAO_PORT", "8000", "port the server listens on, 1 to 65535"),
@@ -100,6 +112,8 @@ class Config:
 
     database_url: str
     owner_url: str
+    report_url: str
+    admin_url: str
     data: Path
     host: str
     port: int
@@ -190,6 +204,8 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     return Config(
         database_url=_postgres_url("LIANZAO_DATABASE_URL", text("LIANZAO_DATABASE_URL")),
         owner_url=_postgres_url("LIANZAO_OWNER_URL", text("LIANZAO_OWNER_URL")),
+        report_url=_postgres_url("LIANZAO_REPORT_URL", text("LIANZAO_REPORT_URL")),
+        admin_url=_postgres_url("LIANZAO_ADMIN_URL", text("LIANZAO_ADMIN_URL")),
         data=data,
         host=text("LIANZAO_HOST"),
         port=_whole("LIANZAO_PORT", text("LIANZAO_PORT"), 1, 65535),

@@ -227,6 +227,7 @@ def _database(config: Config) -> Findings:
             yield Finding("database", state, f"PostgreSQL {major}.{minor} is not one we know", todo)
         else:
             yield Finding("database", OK, f"PostgreSQL {major}.{minor}" + (" (embedded)" if config.embedded else ""))
+        yield from _link(connection)
         yield from _roles(connection)
         yield from _room(connection, config)
         yield from _clocks(connection)
@@ -236,6 +237,21 @@ def _database(config: Config) -> Findings:
     else:
         said = "the tables are of another version" if mark else "there are no tables yet"
         yield Finding("migrations", TROUBLE, said, "start `lianzao serve` once: it brings them up to date")
+
+
+def _link(connection: psycopg.Connection[Any]) -> Findings:
+    """Whether what goes to the database and back can be read on the way."""
+    host = connection.info.host
+    if connection.pgconn.ssl_in_use:
+        mode = connection.info.get_parameters().get("sslmode", "prefer")
+        sure = mode in ("verify-full", "verify-ca")
+        todo = "" if sure else "sslmode=verify-full&sslrootcert=FILE in the URL: as it is, any server is believed"
+        yield Finding("link", OK if sure else WARNING, f"TLS to {host} (sslmode {mode})", todo)
+    elif not host or host.startswith(("/", "@")) or host in ("localhost", "127.0.0.1", "::1"):
+        yield Finding("link", OK, "the database is on this machine")
+    else:
+        todo = "sslmode=verify-full&sslrootcert=FILE in LIANZAO_DATABASE_URL and LIANZAO_OWNER_URL"
+        yield Finding("link", WARNING, f"plain text to {host}: others on the network may read along", todo)
 
 
 def _roles(connection: psycopg.Connection[Any]) -> Findings:

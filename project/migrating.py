@@ -55,7 +55,7 @@ def bring_up_to_date(config: Config) -> bool:
             raise GroundError(f"The database does not answer: {str(error).strip()}") from error
         raise GroundError(
             f"The database of LIANZAO_DATABASE_URL does not answer: {str(error).strip()}\n"
-            "Check the URL and that the server runs"
+            "Check the URL and that the server runs; one that is new to Lianzao: lianzao database setup"
         ) from error
     url = owner_url(config)
     try:

@@ -40,6 +40,7 @@ LONGEST_DATABASE_PAUSE_S = 5.0  # what it lacks, such as room on its disk, may b
 WELL_AFTER_S = 20.0  # who has run so long begins with a short pause again
 LOCK_S = 8.0
 LOOK_S = 0.2
+KEPT_FROM_CHILDREN = ("LIANZAO_OWNER_URL", "LIANZAO_REPORT_URL", "LIANZAO_ADMIN_URL")
 TRIES_BEFORE_READY = 3
 LONGEST_SOCKET = 100
 
@@ -152,9 +153,10 @@ class Supervisor:
         return {"LIANZAO_ALLOWED_HOSTS": ",".join(tls.hosts(self.config))}
 
     def environment(self) -> dict[str, str]:
-        """What the children are told."""
+        """What the children are told. Whoever serves people must not even know how to log in as the owner."""
+        known = {name: value for name, value in os.environ.items() if name not in KEPT_FROM_CHILDREN}
         return {
-            **os.environ,
+            **known,
             **lifeline.environment(),
             **self._hosts(),
             "LIANZAO_DATABASE_URL": postgres.application_url(self.config),

@@ -28,6 +28,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
     given = {
         "LIANZAO_DATABASE_URL": "postgresql://app:word@db.plant:5433/mes?sslmode=require",
         "LIANZAO_OWNER_URL": "postgres://owner@db.plant/mes",
+        "LIANZAO_REPORT_URL": "postgresql://report@db.plant/mes",
+        "LIANZAO_ADMIN_URL": "postgresql://postgres@db.plant/postgres",
         "LIANZAO_DATA": str(tmp_path),
         "LIANZAO_HOST": "0.0.0.0",
         "LIANZAO_PORT": "9000",
