@@ -31,7 +31,7 @@ bench: ## Measure speed against a reference taken in the same run
 	@$(PYTHON) scripts/bootstrap.py dev
 	@exec $(VENV) -m pytest tests/bench -m bench -s
 
-soak: ## For hours: a plant that lives (SOAK_SECONDS), histories (SOAK_STEPS), requests (SOAK_CASES), kills (SOAK_KILLS); books proved
+soak: ## For hours: a plant that lives (SOAK_SECONDS), histories (SOAK_STEPS), requests (SOAK_CASES), kills (SOAK_KILLS), database leaders lost (SOAK_FAILOVERS); books proved
 	@$(PYTHON) scripts/bootstrap.py dev
 	@exec $(VENV) -m pytest tests/bench -m soak -s
 
