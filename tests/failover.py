@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -168,12 +167,12 @@ class Patronis:
 
     def _begin(self, name: str, *order: str) -> subprocess.Popen[bytes]:
         account = self.user.account
-        whom: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+        user, group, others = (account.pw_uid, account.pw_gid, []) if account else (None, None, None)
         environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "HOME": str(self.home)}
         with (self.home / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 order, cwd="/", env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                **whom,
+                user=user, group=group, extra_groups=others,
             )  # fmt: skip
 
     def _installed(self) -> Path:
