@@ -149,6 +149,8 @@ DECLARE
     sequence text := 'number_' || substr(md5(kind || '|' || period), 1, 24);
 BEGIN
     IF to_regclass('public.' || sequence) IS NULL THEN
+        -- Who begins it at the same time waits until it is there; IF NOT EXISTS alone fails for one of the two.
+        PERFORM pg_advisory_xact_lock(hashtext(sequence));
         EXECUTE format('CREATE SEQUENCE IF NOT EXISTS public.%I', sequence);
     END IF;
     RETURN nextval('public.' || sequence);
