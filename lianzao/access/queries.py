@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from lianzao.access import passwords, rules, sessions
 from lianzao.access.models import Person, Role, Site
 from lianzao.access.roles import SHIPPED
-from lianzao.foundation import packing
+from lianzao.foundation import fetching, packing
 from lianzao.foundation.actor import ALL, Actor
 from lianzao.values.errors import NotFound
 
@@ -294,10 +294,10 @@ def sites_of(by: Actor) -> list[Site]:
 
 def site(site_id: UUID) -> Site:
     """One site. Raises NotFound."""
-    found = Site.objects.filter(id=site_id).first()
-    if found is None:
+    found = fetching.matching(Site, id=site_id)
+    if not found:
         raise NotFound("not_found", entity="access.site", id=str(site_id))
-    return found
+    return found[0]
 
 
 def site_by_code(code: str) -> Site:

@@ -78,6 +78,22 @@ PLANNING_PARAMETER_NAMES = (
 ).split()
 
 
+ITEM_FACTS = """
+SELECT i.id, i.code, i.name, i.name_en, u.code, i.supply, i.tracking, i.step, i.shelf_life_days,
+       i.retired_at IS NOT NULL
+FROM catalog_item i
+JOIN catalog_unit u ON u.id = i.base_unit_id
+WHERE i.id = ANY(%s::uuid[])
+"""
+
+
+SITE_FACTS = f"""
+SELECT item_id, {", ".join(SiteFacts.__dataclass_fields__)}
+FROM catalog_item_site
+WHERE site_id = %s AND item_id = ANY(%s::uuid[])
+"""
+
+
 def columns(names: Iterable[str], rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
     """Rows as named columns."""
     listed = list(names)
@@ -107,26 +123,13 @@ def standard_cost(item_ids: Iterable[UUID], site_id: UUID) -> dict[UUID, Decimal
 def site_facts(item_ids: Iterable[UUID], site_id: UUID) -> dict[UUID, SiteFacts]:
     """How items are kept at a site, for each asked."""
     wanted = list(item_ids)
-    names = list(SiteFacts.__dataclass_fields__)
-    rows = ItemSite.objects.filter(site_id=site_id, item_id__in=wanted).values_list("item_id", *names)
+    rows = query(SITE_FACTS, [site_id, wanted])
     return dict.fromkeys(wanted, SiteFacts()) | {row[0]: SiteFacts(*row[1:]) for row in rows}
 
 
 def item_facts(item_ids: Iterable[UUID]) -> dict[UUID, ItemFacts]:
     """What the ledger and the papers need of items, by id, with one statement."""
-    rows = Item.objects.filter(pk__in=list(item_ids)).values_list(
-        "pk",
-        "code",
-        "name",
-        "name_en",
-        "base_unit__code",
-        "supply",
-        "tracking",
-        "step",
-        "shelf_life_days",
-        "retired_at",
-    )
-    return {row[0]: ItemFacts(*row[:9], retired=row[9] is not None) for row in rows}
+    return {row[0]: ItemFacts(*row) for row in query(ITEM_FACTS, [list(item_ids)])}
 
 
 def item_codes(item_ids: Iterable[UUID]) -> dict[UUID, str]:

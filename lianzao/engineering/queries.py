@@ -13,6 +13,7 @@ from lianzao.access.queries import site_zone
 from lianzao.catalog.queries import columns, item_facts
 from lianzao.engineering import rules
 from lianzao.engineering.models import Bom, Routing, RoutingOperation
+from lianzao.foundation import fetching
 from lianzao.foundation.entity import query
 from lianzao.values.errors import RuleBroken
 from lianzao.values.time import local_date
@@ -86,9 +87,7 @@ def routing_in_effect(item_id: UUID, on: date, site_id: UUID | None = None) -> R
 
 def operations_of(routing_id: UUID) -> list[RoutingOperation]:
     """The operations of a routing in their order, with their work centers."""
-    return list(
-        RoutingOperation.objects.filter(routing_id=routing_id).select_related("work_center").order_by("sequence")
-    )
+    return fetching.matching(RoutingOperation, "sequence", along="work_center", routing_id=routing_id)
 
 
 LINES_BELOW = """

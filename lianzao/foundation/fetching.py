@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
@@ -94,6 +94,52 @@ def records_of(
         return []
     names = _columns(model)
     return [model.from_db(connection.alias, names, row) for row in statement.run(values, "")]
+
+
+class _Place(str):
+    """A text that is itself and no other, so that its place among a statement's parameters is known by identity."""
+
+    __slots__ = ()
+
+
+def matching(
+    model: type[M], *order: str, along: str = "", lock: bool = False, **equal: UUID | str | bool | int | None
+) -> list[M]:
+    """The records whose columns equal these values, in an order (`-` before a column: downwards); locked if asked.
+
+    `along` is a reference whose records are fetched with them. For rooms' own searches on hot paths; who may see what
+    is not asked here. Values must be of the column's own type: a reference's id goes by `<name>_id`.
+    """
+    names = _columns(model)
+    other = cast("type[models.Model]", model._meta.get_field(along).related_model) if along else None
+    behind = [] if other is None else _columns(other)
+    values = [value for value in equal.values() if isinstance(value, (UUID, str))]
+    places = [UUID(int=value.int) if isinstance(value, UUID) else _Place(value) for value in values]
+    kinds = tuple((name, type(value) if isinstance(value, (UUID, str)) else value) for name, value in equal.items())
+
+    def build() -> models.QuerySet[M]:
+        rest = iter(places)
+        wanted = {
+            f"{name}__isnull" if value is None else name:
+            True if value is None else next(rest) if isinstance(value, (UUID, str)) else value
+            for name, value in equal.items()
+        }  # fmt: skip
+        return model._default_manager.filter(**wanted).order_by(*order)
+
+    paths = [*names, *(f"{along}__{name}" for name in behind)]
+    statement = _statement(("matching", model, order, along, kinds), build, paths, places, total=False)
+    if statement is None or len(statement.places) != len(values):
+        raise TypeError(f"no statement can be kept for {model.__name__} by {', '.join(equal)}")
+    tail = f" FOR UPDATE OF {connection.ops.quote_name(model._meta.db_table)}" if lock else ""
+    found: list[M] = []
+    for row in statement.run(values, tail):
+        made = model.from_db(connection.alias, names, row[: len(names)])
+        if other is not None:
+            known = row[len(names)] is not None
+            theirs = other.from_db(connection.alias, behind, row[len(names) :]) if known else None
+            made._state.fields_cache[along] = theirs  # type: ignore[attr-defined]
+        found.append(made)
+    return found
 
 
 @lru_cache(maxsize=512)

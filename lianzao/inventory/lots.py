@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from lianzao.catalog.models import Item
+from lianzao.foundation import fetching
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import command
 from lianzao.foundation.entity import execute
@@ -43,9 +44,9 @@ def make_lot(
     if item.tracking == "none":
         raise RuleBroken("lot_not_wanted", field="item", item=item.code)
     number = number.strip()
-    known = Lot.objects.filter(item=item, number=number).first() if number else None
-    if known is not None:
-        return known
+    known = fetching.matching(Lot, item_id=item.id, number=number) if number else []
+    if known:
+        return known[0]
     made = made_at or by.now
     if expires_on is None and item.shelf_life_days is not None:
         place = site_id or by.site

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from lianzao.foundation import audit
+from lianzao.foundation import audit, fetching
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import READ, command
 from lianzao.foundation.entity import execute
@@ -115,9 +115,7 @@ def _open(material: WorkOrderMaterial) -> Decimal:
 
 
 def _outstanding(order: WorkOrder) -> list[IssueLine]:
-    found = (
-        order.materials.filter(backflush=False).select_related("item").select_for_update(of=("self",)).order_by("id")
-    )
+    found = fetching.matching(WorkOrderMaterial, "id", along="item", lock=True, work_order_id=order.id, backflush=False)
     return [IssueLine(each) for each in found if _open(each) > 0]
 
 

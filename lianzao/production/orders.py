@@ -11,10 +11,10 @@ from uuid import UUID
 
 from lianzao.access.models import Site
 from lianzao.catalog.models import Item
-from lianzao.catalog.queries import SiteFacts, site_facts
+from lianzao.catalog.queries import SiteFacts, item_facts, site_facts
 from lianzao.engineering import queries as engineering
 from lianzao.engineering.models import Bom, Routing, RoutingOperation
-from lianzao.foundation import audit, link
+from lianzao.foundation import audit, fetching, link
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import READ, command
 from lianzao.foundation.entity import execute, insert
@@ -174,13 +174,14 @@ def release_work_order(by: Actor, *, work_order: WorkOrder) -> WorkOrder:
     Refused when a material has no place to be taken from, the item is out of use, the finished goods have no place to
     go, or, if the site wants it so, material is short.
     """
-    if work_order.item.retired_at is not None:
-        raise RuleBroken("item_retired", item=work_order.item.code)
+    item = item_facts({work_order.item_id})[work_order.item_id]
+    if item.retired:
+        raise RuleBroken("item_retired", item=item.code)
     if work_order.output_location_id is None:
         raise RuleBroken("no_output_location", document=work_order.number)
-    placeless = work_order.materials.filter(source__isnull=True).select_related("item").first()
-    if placeless is not None:
-        raise RuleBroken("no_material_location", document=work_order.number, item=placeless.item.code)
+    placeless = fetching.matching(WorkOrderMaterial, "id", along="item", work_order_id=work_order.id, source_id=None)
+    if placeless:
+        raise RuleBroken("no_material_location", document=work_order.number, item=placeless[0].item.code)
     if queries.rule_of(work_order.site_id).refuse_release_short:
         short = queries.material_shortages(work_order, at=by.now)
         if short:

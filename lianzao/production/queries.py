@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from lianzao.foundation import entity
+from lianzao.foundation import entity, fetching
 from lianzao.foundation.entity import query
 from lianzao.inventory import queries as inventory
 from lianzao.production.models import ProductionRule, WorkOrder
@@ -21,7 +21,7 @@ OPEN = ["planned", "firmed", "released", "started"]
 
 def rule_of(site_id: UUID) -> ProductionRule:
     """How a site runs its floor; the defaults if nobody said."""
-    return ProductionRule.objects.filter(site_id=site_id).first() or ProductionRule(site_id=site_id)
+    return next(iter(fetching.matching(ProductionRule, site_id=site_id)), None) or ProductionRule(site_id=site_id)
 
 
 def _columns(names: str, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:

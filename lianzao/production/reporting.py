@@ -14,7 +14,7 @@ from typing import Annotated
 from uuid import UUID
 
 from lianzao.catalog.models import Item
-from lianzao.foundation import audit, packing, words
+from lianzao.foundation import audit, fetching, packing, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import READ, command
 from lianzao.foundation.entity import OWN_SYSTEM, execute
@@ -230,7 +230,7 @@ def _finished_lots(
         numbers = list(serials) or [f"{standing.number}-{start + index:04d}" for index in range(int(good))]
     elif not lot and standing.lot_id is not None:
         return [(standing.lot_id, good)]
-    item = Item.objects.get(pk=standing.item_id)
+    [item] = fetching.matching(Item, id=standing.item_id)
     each = Decimal(1) if standing.tracking == "serial" else good
     hold = _to_be_inspected() if operation.inspect else ""
     return [

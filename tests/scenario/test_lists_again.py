@@ -115,3 +115,30 @@ def test_a_command_of_another_does_not_reach_what_the_first_one_did(by: Actor) -
         {"item_site": str(kept[Site.objects.get(code="S0").id].id), "standard_cost": "8"},
     )
     assert fetching._kept.keys() == before.keys(), "the same fetch was compiled twice"
+
+
+def test_records_that_match_are_found_again_with_other_values(by: Actor) -> None:
+    items = {item.code: item for item in Item.objects.all()}
+    assert [item.code for item in fetching.matching(Item, "-code", supply="buy")] == ["I4", "I2", "I0"]
+    before = dict(fetching._kept)
+    assert [item.code for item in fetching.matching(Item, "-code", supply="make")] == ["I3", "I1"]
+    assert fetching.matching(Item, "-code", supply="nothing of the kind") == []
+    assert fetching._kept.keys() == before.keys(), "the same shape was compiled twice"
+    # The same text, and the same object, for two columns; a missing value is a shape of its own.
+    same = "I1"
+    assert fetching.matching(Item, code=same, name=same) == []
+    assert [item.code for item in fetching.matching(Item, code="I1", name="件1")] == ["I1"]
+    assert len(fetching.matching(Item, retired_at=None, base_unit_id=items["I0"].base_unit_id)) == 5
+    assert fetching.matching(Item, group_id=None, id=items["I2"].id) == [items["I2"]]
+    with pytest.raises(TypeError):
+        fetching.matching(Item, code__in="I1")
+
+
+def test_records_that_match_come_with_what_they_point_to(by: Actor, django_assert_num_queries: Any) -> None:
+    site = Site.objects.get(code="S0")
+    with django_assert_num_queries(1):
+        kept = fetching.matching(ItemSite, "id", along="item", lock=True, site_id=site.id, backflush=False)
+        assert [(each.item.code, str(each.standard_cost)) for each in kept] == [("I0", "0.500000"), ("I2", "2.500000")]
+    assert not kept[0]._state.adding and not kept[0].item._state.adding
+    assert [each.group for each in fetching.matching(Item, "code", along="group", code="I0")] == [None]
+    assert not fetching.matching(ItemSite, "id", along="item", lock=True, site_id=site.id, backflush=True)
