@@ -46,6 +46,7 @@ from lianzao.production import commands as production
 from lianzao.production.models import WorkOrderOperation
 from lianzao.values.reference import Ref
 from lianzao.values.time import uuid7
+from project import memory
 
 D = Decimal
 SITE = "BENCH"
@@ -147,12 +148,20 @@ def live(shop: Shop, product: Item) -> UUID:
     return order.id
 
 
+def wait_for_all() -> None:
+    """Say that this worker is ready, and begin when whoever started it says that all are."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+
 def main() -> None:
     """Live lives for the seconds asked; print how many."""
     seconds, worker = float(sys.argv[1]), int(sys.argv[2])
     shop = Shop.find()
     product = shop.products[worker % len(shop.products)]
     live(shop, product)  # imports, plans of statements
+    memory.settle()  # as every process of the product does
+    wait_for_all()
     count = 0
     began = time.monotonic()
     while time.monotonic() - began < seconds:

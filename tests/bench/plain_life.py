@@ -29,13 +29,14 @@ from psycopg.types.string import TextLoader  # noqa: E402
 from lianzao.production import commands as production  # noqa: E402
 from lianzao.production.models import WorkOrderOperation  # noqa: E402
 from lianzao.values.time import uuid7  # noqa: E402
-from tests.bench.life import D, Shop, live  # noqa: E402
+from tests.bench.life import D, Shop, live, wait_for_all  # noqa: E402
 
 TABLES = (
     "production_work_order", "production_work_order_operation", "production_work_order_material",
     "production_operation_report", "inventory_lot", "inventory_move", "inventory_balance", "foundation_event",
     "foundation_delivery", "foundation_order",
 )  # fmt: skip
+PICTURE = 4711
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,6 @@ def main() -> None:
     seconds, worker = float(sys.argv[1]), int(sys.argv[2])
     shop = Shop.find()
     product = shop.products[worker % len(shop.products)]
-    live(shop, product)
     with psycopg.connect(os.environ["LIANZAO_DATABASE_URL"], autocommit=True) as connection:
         connection.adapters.register_loader("jsonb", TextLoader)
         connection.prepare_threshold = 1
@@ -117,7 +117,12 @@ def main() -> None:
             ).fetchall()
             for table in TABLES
         }  # fmt: skip
+        # What another worker's life leaves at the same time must not come into the picture.
+        connection.execute("SELECT pg_advisory_lock(%s)", [PICTURE])
+        live(shop, product)
         commits, made = _captured(connection, shop, product, columns)
+        connection.execute("SELECT pg_advisory_unlock(%s)", [PICTURE])
+        wait_for_all()
         count = 0
         began = time.monotonic()
         while time.monotonic() - began < seconds:
