@@ -37,8 +37,8 @@ class JsonLines(logging.Formatter):
             **facts(),
         }
         said |= {name: getattr(record, name) for name in EXTRAS if isinstance(getattr(record, name, None), int | float)}
-        if record.exc_info:
-            said["error"] = self.formatException(record.exc_info)
+        if error := _error(self, record):
+            said["error"] = error
         return json.dumps(said, ensure_ascii=False, default=str)
 
 
@@ -52,7 +52,13 @@ class TextLines(logging.Formatter):
         line = f"{_instant(record.created)} {record.levelname} {process} {record.name} {record.getMessage()}"
         if ids:
             line += f" [{ids}]"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        error = _error(self, record)
+        return f"{line}\n{error}" if error else line
+
+
+def _error(by: logging.Formatter, record: logging.LogRecord) -> str:
+    """The traceback of a record; `extra={"error": …}` where somebody has written it out already."""
+    return by.formatException(record.exc_info) if record.exc_info else getattr(record, "error", "")
 
 
 def _instant(seconds: float) -> str:

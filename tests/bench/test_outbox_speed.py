@@ -17,8 +17,8 @@ from project.config import ROOT
 from tests.bench import outbox as bench
 
 pytestmark = pytest.mark.bench
-NEWS = 20_000
-KILL_EVERY_S = 5.0
+NEWS = 50_000
+KILL_EVERY_S = 10.0
 COUNTS = """
 SELECT count(*) FILTER (WHERE status = 'done'), coalesce(sum(attempts), 0),
        (SELECT count(*) FROM foundation_external_id WHERE entity_kind = 'bench')
@@ -48,11 +48,14 @@ def test_thousands_of_deliveries_a_second_each_once(fresh_database: str) -> None
     floor = 500 / (time.monotonic() - began)
     workers = [worker(fresh_database) for _ in range(2)]
     try:
+        until = time.monotonic() + 180
         while query(COUNTS, ["%leave_effect"])[0][0] == 0:
+            assert time.monotonic() < until and all(each.poll() is None for each in workers), "the workers do nothing"
             time.sleep(0.02)
         (first, _, _), began, killed = query(COUNTS, ["%leave_effect"])[0], time.monotonic(), time.monotonic()
         while True:
-            time.sleep(0.2)
+            time.sleep(1.0)
+            assert time.monotonic() < until, "the workers stand still"
             done, tries, effects = query(COUNTS, ["%leave_effect"])[0]
             assert effects == done, "an effect without its done mark, or the other way round"
             if done >= NEWS * 3 // 4:
