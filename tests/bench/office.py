@@ -35,6 +35,8 @@ OFFICE, TERMINALS, PARTNERS = 300, 100, 20
 SALES_ORDERS, PRODUCTS = 400, 20
 VIEW_S, COMMAND_S, REPORT_S, PORTAL_S = (10.0, 20.0), 60.0, 30.0, 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
+#: A browser is given one and sends it back; Django only compares the two.
+CSRF = "b" * 32
 ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 #: Run inside the product once; prints what the clients need.
@@ -244,7 +246,7 @@ class Person:
 
     def __init__(self, load: Load, key: str, topic: str) -> None:
         self.load = load
-        head = f"Host: 127.0.0.1\r\nCookie: lianzao_session={key}; csrftoken=bench\r\nX-CSRFToken: bench\r\n".encode()
+        head = f"Host: 127.0.0.1\r\nCookie: lianzao_session={key}; csrftoken={CSRF}\r\nX-CSRFToken: {CSRF}\r\n".encode()
         self.connection = Connection(load, head)
         self.screen = Screen()
         self.line = socket.create_connection(("127.0.0.1", load.port), timeout=30)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -31,13 +32,17 @@ P99_MS = 300.0
 GROWTH, GROWTH_MB = 0.10, 12.0
 
 
+def kind_of(line: str) -> str:
+    """Which process of ours a command line is: web, live, work, plan, front, backup; nothing for others."""
+    found = re.search(r"project\.processes (\w+)", line)
+    return found[1] if found else ""
+
+
 def resident(product: Served) -> dict[str, float]:
     """Megabytes that each process holds for itself (what it shares with others counted in parts), by kind."""
     found: dict[str, float] = {}
     for pid, line in family(product.process.pid).items():
-        kind = next(
-            (word for word in ("web", "live", "work", "plan", "front", "backup") if f"processes {word}" in line), ""
-        )
+        kind = kind_of(line)
         try:
             rollup = (Path("/proc") / str(pid) / "smaps_rollup").read_text()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -55,7 +60,7 @@ def used(product: Served) -> dict[str, float]:
     postmaster = product.cluster.status()["pid"]
     lines = {**family(product.process.pid), **dict.fromkeys(family(postmaster), "postgres")}
     for pid, line in lines.items():
-        kind = next((word for word in ("web", "live", "work", "plan", "front", "postgres") if word in line), "other")
+        kind = "postgres" if line == "postgres" else kind_of(line) or "other"
         try:
             parts = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
@@ -93,7 +98,8 @@ def test_a_full_plant_is_answered_and_memory_stays_flat(tmp_path: Path) -> None:
     with served(tmp_path, {"LIANZAO_BACKUP_HOURS": "0"}) as product:
         plant = tmp_path / "plant.json"
         plant.write_text(product.inside(SET_UP))
-        loaded(product, plant, min(60.0, SECONDS / 4), 1.0)  # warm: caches, pools, kernels
+        warm = loaded(product, plant, min(60.0, SECONDS / 4), 1.0)  # caches, pools, kernels
+        assert not warm["refused"], warm["refused"]
         before = resident(product)
         said = loaded(product, plant, SECONDS, 1.0)
         after = resident(product)

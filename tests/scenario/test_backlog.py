@@ -28,14 +28,14 @@ def test_taking_a_few_does_not_read_them_all(fresh_database: str) -> None:
         cursor.execute(EVENT, [event])
         cursor.execute(PENDING, [event, 40_000])
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {TAKE}", [["test.hear"], outbox.TOGETHER])
-        (plan,) = cursor.fetchone()
+        ((plan,),) = cursor.fetchall()
         told = (plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]
         assert told["Actual Rows"] == outbox.TOGETHER
         assert told["Shared Hit Blocks"] + told["Shared Read Blocks"] < 1000, "it read the whole backlog"
         cursor.execute(TAKE, [["test.hear"], 3])
         cursor.execute("SELECT min(due_at) FROM foundation_delivery")
-        (oldest,) = cursor.fetchone()
+        ((oldest,),) = cursor.fetchall()
         cursor.execute(TAKE, [["test.hear"], 1])
         (row,) = cursor.fetchall()
         cursor.execute("SELECT due_at FROM foundation_delivery WHERE id = %s", [row[0]])
-        assert cursor.fetchone() == (oldest,), "the oldest first"
+        assert cursor.fetchall() == [(oldest,)], "the oldest first"
