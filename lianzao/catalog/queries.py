@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from lianzao.catalog import rules
 from lianzao.catalog.models import Item, ItemSite, Unit, UnitConversion
+from lianzao.foundation import fetching, packing
 from lianzao.foundation.entity import query
 from lianzao.values.errors import NotFound, RuleBroken
 from lianzao.values.quantity import ZERO, Quantity
@@ -190,5 +191,6 @@ def unit_said(unit: Unit, language: str) -> str:
 
 def units_of(item_ids: Iterable[UUID], language: str) -> dict[UUID, str]:
     """The base units of items, as people write them."""
-    items = Item.objects.filter(id__in=set(item_ids)).select_related("base_unit")
+    ids = packing.array(list({*item_ids}))
+    items = fetching.records_of("units_of", lambda: Item.objects.filter(pk__any=ids).select_related("base_unit"), [ids])
     return {item.id: unit_said(item.base_unit, language) for item in items}

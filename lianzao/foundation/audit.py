@@ -267,6 +267,32 @@ def history(id: UUID, limit: int = 100) -> list[Order]:
     return list(Order.objects.filter(touched__contains=[id]).order_by("-recorded_at")[:limit])
 
 
+LATEST = """
+SELECT id, command, actor_kind, actor_id, actor_name, at, why FROM foundation_order
+WHERE touched && %s::uuid[] ORDER BY recorded_at DESC LIMIT %s
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One order in short, as a list of what happened shows it."""
+
+    id: UUID
+    command: str
+    actor_kind: str
+    actor_id: UUID | None
+    actor_name: str
+    at: datetime
+    why: str
+
+
+def latest(ids: Sequence[UUID], limit: int = 15) -> list[Line]:
+    """The latest orders that touched any of some records, without what they changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(LATEST, [packing.array(ids), limit])
+        return [Line(*row) for row in cursor.fetchall()]
+
+
 ACTED = "SELECT id, actor_kind, actor_id, actor_name FROM foundation_order WHERE id = ANY(%s::uuid[])"
 
 

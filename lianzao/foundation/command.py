@@ -637,7 +637,7 @@ def _rows(by: Actor, model: type[Entity], ids: list[UUID], *, guarded: bool, loc
     if len(ids) > FEW:
         return list(build())
     shape = (model, len(ids), lock, by.reach if guarded else None)
-    return fetching.records_of(shape, build, model, ids)
+    return fetching.records_of(shape, build, ids)
 
 
 def _fetch(

@@ -409,7 +409,15 @@ def labels_of(by: Actor, refs: list[tuple[str, UUID]]) -> dict[tuple[str, UUID],
         model = model_of(kind)
         has = {field.name for field in model._meta.concrete_fields}
         names = [name for name in ("number", "code", "name", "name_en", "status") if name in has]
-        for values in scope.visible(by, model).filter(pk__in=ids).values("id", *names):
+        wanted = packing.array(list(ids))
+        rows = rows_of(
+            ("labels_of", kind, by.reach),
+            lambda model=model, wanted=wanted: scope.visible(by, model).filter(pk__any=wanted),
+            ["id", *names],
+            [wanted],
+            limit=len(ids),
+        )
+        for values in (dict(zip(["id", *names], row, strict=True)) for row in rows):
             label: dict[str, Any] = {"number": values.get("number") or values.get("code") or str(values["id"])[:8]}
             if "name" in values:
                 english = by.language.startswith("en")

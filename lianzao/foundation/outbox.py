@@ -241,8 +241,8 @@ def rows(order: audit.Running) -> list[audit.Beside]:
     return made
 
 
-#: What is due is read in the order of its index, whatever PostgreSQL believes of the table: when it was looked at last it
-#: had nothing pending, mostly, and then a sudden backlog of thousands would be sorted for each taking of a few.
+#: What is due is read in the order of its index, whatever PostgreSQL believes of the table: when it was looked at last
+#: nothing was pending, mostly, and then a sudden backlog of thousands would be sorted for each taking of a few.
 SQL = """
 CREATE OR REPLACE FUNCTION lianzao_take_due(subscribers text[], most bigint)
 RETURNS TABLE (id uuid, event_id uuid, subscriber varchar, key varchar, attempts smallint, due_at timestamptz)

@@ -13,7 +13,7 @@ Row security in PostgreSQL (`rowsecurity`) is the second wall behind it, built f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +22,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models.constants import LOOKUP_SEP
 
-from lianzao.foundation import registry
+from lianzao.foundation import fetching, registry
 from lianzao.foundation.actor import ALL, Actor
 from lianzao.foundation.entity import SiteField
 from lianzao.values.errors import Invalid, NotFound
@@ -58,6 +58,31 @@ def visible(by: Actor, model: type[M], queryset: models.QuerySet[M] | None = Non
     if by.partner is not None:
         rows = _of_partner(rows, model, paths.partner, by.partner)
     return rows
+
+
+def found(by: Actor, model: type[M], narrow: Callable[..., models.QuerySet[M]], *values: UUID | str) -> list[M]:
+    """The records an actor may see, narrowed down; the statement is kept for the next who asks the same here.
+
+    `narrow(rows, *values)` says which, and holds nothing else that changes: it is known by its place in the code. Ids
+    and texts are values; several ids are one, `packing.array(ids)` for a condition `__any`.
+    """
+    wanted = counted(by, model, narrow, *values)
+    return fetching.records_of(wanted.shape, wanted.build, wanted.values, wanted.places)
+
+
+def counted(
+    by: Actor, model: type[M], narrow: Callable[..., models.QuerySet[M]], *values: UUID | str
+) -> fetching.Counted:
+    """The same for `fetching.counts`."""
+    code = getattr(narrow, "__code__", None)
+    if code is None or narrow.__closure__:  # type: ignore[attr-defined]
+        raise TypeError("what narrows is a plain function that takes all that changes as values")
+
+    def build() -> models.QuerySet[M]:
+        return narrow(visible(by, model), *places)
+
+    places = [fetching.placed(value) for value in values]
+    return fetching.Counted((code, model, by.reach), build, values, places)
 
 
 def _at_sites(rows: models.QuerySet[M], model: type[M], path: str, sites: Any) -> models.QuerySet[M]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from lianzao.catalog.queries import unit_said, units_of
 from lianzao.equipment import queries as equipment
-from lianzao.foundation import lists, registry, scope
+from lianzao.foundation import fetching, lists, packing, registry, scope
 from lianzao.foundation.actor import Actor
 from lianzao.inventory import queries as inventory
 from lianzao.inventory.models import PendingMove, PickTask
@@ -25,9 +25,10 @@ from lianzao.values.errors import NotFound
 
 def station(by: Actor, work_center_id: UUID) -> dict[str, Any]:
     """A work center's station: its queue with kit state, its machines, the scrap reasons to choose from."""
-    center = scope.visible(by, WorkCenter).filter(pk=work_center_id).first()
-    if center is None:
+    found = scope.found(by, WorkCenter, lambda rows, id: rows.filter(pk=id), work_center_id)
+    if not found:
         raise NotFound("not_found", entity="plant.work_center", id=str(work_center_id))
+    center = found[0]
     queue = production.station_queue(center.id)
     kits = kit_states(by, center.site_id, [job.work_order_id for job in queue])
     units = units_of([job.item_id for job in queue], by.language)
@@ -40,7 +41,12 @@ def station(by: Actor, work_center_id: UUID) -> dict[str, Any]:
         row["kit"] = kits.get(job.work_order_id, [])
         jobs.append(row)
     machines = []
-    for machine in scope.visible(by, Machine).filter(work_center=center, retired_at__isnull=True).order_by("code"):
+    for machine in scope.found(
+        by,
+        Machine,
+        lambda rows, at: rows.filter(work_center_id=at, retired_at__isnull=True).order_by("code"),
+        center.id,
+    ):
         state = equipment.state_now(machine.id)
         machines.append(
             named(by, machine)
@@ -56,9 +62,7 @@ def station(by: Actor, work_center_id: UUID) -> dict[str, Any]:
         "work_center": named(by, center) | {"site_id": center.site_id},
         "jobs": jobs,
         "machines": machines,
-        "scrap_reasons": [
-            named(by, each) for each in ScrapReason.objects.filter(retired_at__isnull=True).order_by("code")
-        ],
+        "scrap_reasons": [named(by, each) for each in fetching.matching(ScrapReason, "code", retired_at=None)],
     }
 
 
@@ -84,11 +88,13 @@ def uncovered(by: Actor, site_id: UUID) -> list[dict[str, Any]]:
 
 def kit_states(by: Actor, site_id: UUID, work_order_ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     """Per work order its materials: still needed, at the line, free at the site (齐套)."""
-    materials = list(
-        WorkOrderMaterial.objects.filter(work_order_id__in=set(work_order_ids))
-        .select_related("item__base_unit")
-        .order_by("position")
-    )
+    ids = packing.array(list({*work_order_ids}))
+    materials = fetching.records_of(
+        "kit_states",
+        lambda: WorkOrderMaterial.objects.filter(work_order_id__any=ids)
+        .select_related("item__base_unit").order_by("position"),
+        [ids],
+    )  # fmt: skip
     if not materials:
         return {}
     items = sorted({each.item_id for each in materials}, key=str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from lianzao.foundation import scope
+from lianzao.foundation import fetching, scope
 from lianzao.foundation.actor import Actor
 from lianzao.inventory.models import PickTask
 from lianzao.logistics.models import Shipment
@@ -18,26 +18,37 @@ from lianzao.sales.models import PromiseChange, SalesOrderLine
 
 def home(by: Actor, site_id: UUID) -> dict[str, Any]:
     """Counts of what waits, only of what the viewer may see; each names the page that settles it."""
-    figures: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
+    wanted: list[fetching.Counted] = []
 
-    def count(right: str, name: str, model: Any, page: str, **condition: Any) -> None:
+    def count(right: str, name: str, model: Any, page: str, *, at: bool = True, **condition: Any) -> None:
         if by.may(right):
-            figures.append({"name": name, "count": scope.visible(by, model).filter(**condition).count(), "page": page})
+            told.append({"name": name, "page": page})
+            wanted.append(
+                fetching.Counted(
+                    ("home", name, by.reach),
+                    lambda: scope.visible(by, model).filter(**({"site_id": place} if at else {}), **condition),
+                    [site_id] if at else [],
+                    [place] if at else [],
+                )
+            )
 
-    count("planning.accept_remedy", "remedies", ActionMessage, "plan", site_id=site_id, status="open")
-    count("planning.accept_proposal", "proposals", Proposal, "plan", site_id=site_id, status="open")
-    count("planning.view_shortage", "shortages", Shortage, "plan", site_id=site_id)
-    count("planning.view_outlook", "late_lines", Outlook, "plan", site_id=site_id, late_minutes__gt=0)
-    count("procurement.order_requisitions", "requisitions", PurchaseRequisition, "buy", site_id=site_id,
+    place = fetching.placed(site_id)
+    count("planning.accept_remedy", "remedies", ActionMessage, "plan", status="open")
+    count("planning.accept_proposal", "proposals", Proposal, "plan", status="open")
+    count("planning.view_shortage", "shortages", Shortage, "plan")
+    count("planning.view_outlook", "late_lines", Outlook, "plan", late_minutes__gt=0)
+    count("procurement.order_requisitions", "requisitions", PurchaseRequisition, "buy",
           status__in=("raised", "approved"))  # fmt: skip
-    count("procurement.confirm_schedule", "unconfirmed", ScheduleLine, "buy", status="open")
-    count("sales.confirm_order", "open_lines", SalesOrderLine, "orders", status="confirmed")
-    count("sales.offer_new_promise", "offers", PromiseChange, "orders", status="offered")
-    count("procurement.receive_goods", "arrivals", Asn, "warehouse", site_id=site_id, status="announced")
-    count("inventory.confirm_pick", "picks", PickTask, "warehouse", site_id=site_id, status="open")
-    count("quality.accept_inspection", "inspections", Inspection, "quality", site_id=site_id, status="open")
-    count("production.release_work_order", "work_orders", WorkOrder, "production", site_id=site_id,
+    count("procurement.confirm_schedule", "unconfirmed", ScheduleLine, "buy", at=False, status="open")
+    count("sales.confirm_order", "open_lines", SalesOrderLine, "orders", at=False, status="confirmed")
+    count("sales.offer_new_promise", "offers", PromiseChange, "orders", at=False, status="offered")
+    count("procurement.receive_goods", "arrivals", Asn, "warehouse", status="announced")
+    count("inventory.confirm_pick", "picks", PickTask, "warehouse", status="open")
+    count("quality.accept_inspection", "inspections", Inspection, "quality", status="open")
+    count("production.release_work_order", "work_orders", WorkOrder, "production",
           status__in=("planned", "firmed"))  # fmt: skip
-    count("logistics.dispatch_shipment", "shipments", Shipment, "ship", site_id=site_id,
+    count("logistics.dispatch_shipment", "shipments", Shipment, "ship",
           status__in=("planned", "picking", "packed"))  # fmt: skip
-    return {"figures": figures}
+    numbers = fetching.counts(wanted)
+    return {"figures": [each | {"count": number} for each, number in zip(told, numbers, strict=True)]}

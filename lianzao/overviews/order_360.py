@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from lianzao.catalog.queries import unit_said, units_of
-from lianzao.foundation import audit, lists, scope, words
+from lianzao.foundation import audit, lists, packing, scope, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.meta import actor_names
 from lianzao.foundation.registry import RESOURCES
@@ -16,35 +16,40 @@ from lianzao.planning.deciding import said
 from lianzao.planning.models import ActionMessage, Outlook
 from lianzao.procurement.models import ScheduleLine
 from lianzao.production.models import WorkOrder, WorkOrderOperation
-from lianzao.sales.models import SalesOrder, SalesOrderLine
-from lianzao.values.errors import NotFound
+from lianzao.sales.models import PromiseChange, SalesOrderLine
 
 
 def order_360(by: Actor, order_id: UUID) -> dict[str, Any]:
     """Everything of one sales order. Raises NotFound when it is not the viewer's."""
-    order = scope.visible(by, SalesOrder).filter(pk=order_id).select_related("customer").first()
-    if order is None:
-        raise NotFound("not_found", entity="sales.sales_order", id=str(order_id))
-    lines = list(
-        scope.visible(by, SalesOrderLine).filter(order=order).select_related("item", "unit").order_by("sequence")
-    )
+    head = lists.record(by, RESOURCES["sales.sales_order"], order_id)
+    lines = scope.found(
+        by, SalesOrderLine,
+        lambda rows, order: rows.filter(order_id=order).select_related("item", "unit").order_by("sequence"), order_id,
+    )  # fmt: skip
     ids = [line.id for line in lines]
+    every = packing.array(ids)
     outlooks = planning.outlooks_of(ids)
     shipments: dict[UUID, list[dict[str, Any]]] = {}
     for each in shipping.shipments_of(ids):
         shipments.setdefault(each.pop("source_id"), []).append(each)
-    messages = list(
-        scope.visible(by, ActionMessage)
-        .filter(demand_id__in=ids, status="open")
-        .select_related("item__base_unit")
-        .order_by("to_at")
-    )
-    head = lists.record(by, RESOURCES["sales.sales_order"], order.id)
+    messages = scope.found(
+        by, ActionMessage,
+        lambda rows, ids: rows.filter(demand_id__any=ids, status="open")
+        .select_related("partner", "item__base_unit").order_by("to_at"), every,
+    )  # fmt: skip
+    promises: dict[UUID, list[PromiseChange]] = {}
+    for each in scope.found(
+        by, PromiseChange, lambda rows, ids: rows.filter(line_id__any=ids).order_by("offered_at"), every
+    ):
+        promises.setdefault(each.line_id, []).append(each)
     return {
         "order": head["row"],
         "actions": head["actions"],
         "links": head["links"],
-        "lines": [told_line(by, line, outlooks.get(line.id), shipments.get(line.id, [])) for line in lines],
+        "lines": [
+            told_line(by, line, outlooks.get(line.id), shipments.get(line.id, []), promises.get(line.id, []))
+            for line in lines
+        ],
         "remedies": [told_message(by, each) for each in messages],
         "stories": stories(by, ids),
     }
@@ -61,7 +66,11 @@ def named_item(by: Actor, item: Any) -> dict[str, Any]:
 
 
 def told_line(
-    by: Actor, line: SalesOrderLine, outlook: Outlook | None, shipments: list[dict[str, Any]]
+    by: Actor,
+    line: SalesOrderLine,
+    outlook: Outlook | None,
+    shipments: list[dict[str, Any]],
+    promises: list[PromiseChange],
 ) -> dict[str, Any]:
     """A line with its three dates, the reasons, the chain that serves it, its shipments and promises."""
     return {
@@ -89,7 +98,7 @@ def told_line(
                 "offered_at": each.offered_at,
                 "answered_at": each.answered_at,
             }
-            for each in line.promises.order_by("offered_at")
+            for each in promises
         ],
     }
 
@@ -166,9 +175,11 @@ def _work_orders(by: Actor, ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
     if not ids:
         return {}
     operations: dict[UUID, list[dict[str, Any]]] = {}
-    for each in (
-        WorkOrderOperation.objects.filter(work_order_id__in=ids).select_related("work_center").order_by("sequence")
-    ):
+    every = packing.array(list(ids))
+    for each in scope.found(
+        by, WorkOrderOperation,
+        lambda rows, ids: rows.filter(work_order_id__any=ids).select_related("work_center").order_by("sequence"), every,
+    ):  # fmt: skip
         operations.setdefault(each.work_order_id, []).append(
             {
                 "id": each.id,
@@ -190,14 +201,17 @@ def _work_orders(by: Actor, ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
             "planned_finish_at": each.planned_finish_at,
             "operations": operations.get(each.id, []),
         }
-        for each in scope.visible(by, WorkOrder).filter(pk__in=ids)
+        for each in scope.found(by, WorkOrder, lambda rows, ids: rows.filter(pk__any=ids), every)
     }
 
 
 def _purchases(by: Actor, ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
     if not ids:
         return {}
-    rows = scope.visible(by, ScheduleLine).filter(pk__in=ids).select_related("line__order__supplier")
+    rows = scope.found(
+        by, ScheduleLine, lambda rows, ids: rows.filter(pk__any=ids).select_related("line__order__supplier"),
+        packing.array(list(ids)),
+    )  # fmt: skip
     return {
         each.id: {
             "number": each.label,
@@ -241,11 +255,10 @@ def told_message(by: Actor, message: ActionMessage) -> dict[str, Any]:
 
 def stories(by: Actor, line_ids: list[UUID]) -> list[dict[str, Any]]:
     """The latest orders that touched the lines, each the door to its cause chain."""
-    found: dict[UUID, dict[str, Any]] = {}
-    orders = [each for id in line_ids for each in audit.history(id, 10)]
+    orders = audit.latest(line_ids)
     names = actor_names([(each.actor_kind, each.actor_id, each.actor_name) for each in orders], by.language)
-    for each in orders:
-        found[each.id] = {
+    return [
+        {
             "order_id": each.id,
             "command": each.command,
             "title": words.say(each.command, by.language) if words.known(each.command) else "",
@@ -253,4 +266,5 @@ def stories(by: Actor, line_ids: list[UUID]) -> list[dict[str, Any]]:
             "at": each.at,
             "why": each.why,
         }
-    return sorted(found.values(), key=lambda each: each["at"], reverse=True)[:15]
+        for each in orders
+    ]

@@ -5,34 +5,46 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from lianzao.foundation import scope, words
+from lianzao.foundation import packing, scope, words
 from lianzao.foundation.actor import Actor
 from lianzao.overviews.order_360 import named, named_item, told_message, told_reasons
 from lianzao.planning.models import ActionMessage, Outlook, PlanRun, Policy, Proposal, Shortage
 from lianzao.sales.models import SalesOrderLine
 
+#: Rows of a kind, and runs, that the board shows at most.
+MOST, RUNS = 300, 20
+UNITS = ("item__base_unit",)
+
 
 def plan_board(by: Actor, site_id: UUID) -> dict[str, Any]:
     """Late demands, shortages, planned orders, changes, policies and runs of a site, the most urgent first."""
-    run = scope.visible(by, PlanRun).filter(site_id=site_id).order_by("-id").first()
+    runs = [
+        told_run(by, each)
+        for each in scope.found(
+            by, PlanRun, lambda rows, site: rows.filter(site_id=site).order_by("-id")[:RUNS], site_id
+        )
+    ]
+    shortages = scope.found(
+        by, Shortage,
+        lambda rows, site: rows.filter(site_id=site).select_related(*UNITS).order_by("need_at")[:MOST], site_id,
+    )  # fmt: skip
+    proposals = scope.found(
+        by, Proposal,
+        lambda rows, site: rows.filter(site_id=site, status="open")
+        .select_related("supplier", *UNITS).order_by("start_at")[:MOST], site_id,
+    )  # fmt: skip
+    messages = scope.found(
+        by, ActionMessage,
+        lambda rows, site: rows.filter(site_id=site, status="open")
+        .select_related("partner", *UNITS).order_by("to_at")[:MOST], site_id,
+    )  # fmt: skip
+    policies = scope.found(by, Policy, lambda rows, site: rows.filter(site_id=site).order_by("name"), site_id)
     return {
-        "run": None if run is None else told_run(by, run),
+        "run": runs[0] if runs else None,
         "late": late_demands(by, site_id),
-        "shortages": [told_shortage(by, each) for each in _rows(by, Shortage, site_id).order_by("need_at")[:300]],
-        "proposals": [
-            told_proposal(by, each)
-            for each in _rows(by, Proposal, site_id)
-            .filter(status="open")
-            .select_related("supplier")
-            .order_by("start_at")[:300]
-        ],
-        "messages": [
-            told_message(by, each)
-            for each in _rows(by, ActionMessage, site_id)
-            .filter(status="open")
-            .select_related("partner")
-            .order_by("to_at")[:300]
-        ],
+        "shortages": [told_shortage(by, each) for each in shortages],
+        "proposals": [told_proposal(by, each) for each in proposals],
+        "messages": [told_message(by, each) for each in messages],
         "policies": [
             {
                 "id": each.id,
@@ -44,16 +56,10 @@ def plan_board(by: Actor, site_id: UUID) -> dict[str, Any]:
                 "most_hours": each.most_hours,
                 "most_per_day": each.most_per_day,
             }
-            for each in scope.visible(by, Policy).filter(site_id=site_id).order_by("name")
+            for each in policies
         ],
-        "runs": [
-            told_run(by, each) for each in scope.visible(by, PlanRun).filter(site_id=site_id).order_by("-id")[:20]
-        ],
+        "runs": runs,
     }
-
-
-def _rows(by: Actor, model: Any, site_id: UUID) -> Any:
-    return scope.visible(by, model).filter(site_id=site_id).select_related("item__base_unit")
 
 
 def told_why(by: Actor, why: str) -> str:
@@ -85,19 +91,18 @@ def told_run(by: Actor, run: PlanRun) -> dict[str, Any]:
 
 def late_demands(by: Actor, site_id: UUID) -> list[dict[str, Any]]:
     """Who is hurt, by how much, and why; the latest first."""
-    outlooks = list(
-        scope.visible(by, Outlook)
-        .filter(site_id=site_id)
-        .exclude(late_minutes=0, short_quantity=0)
-        .select_related("item__base_unit")
-        .order_by("-late_minutes")[:200]
-    )
+    outlooks = scope.found(
+        by, Outlook,
+        lambda rows, site: rows.filter(site_id=site).exclude(late_minutes=0, short_quantity=0)
+        .select_related("item__base_unit").order_by("-late_minutes")[:200], site_id,
+    )  # fmt: skip
     lines = {
         line.id: line
-        for line in scope.visible(by, SalesOrderLine)
-        .filter(pk__in=[each.demand_id for each in outlooks])
-        .select_related("order__customer")
-    }
+        for line in scope.found(
+            by, SalesOrderLine, lambda rows, ids: rows.filter(pk__any=ids).select_related("order__customer"),
+            packing.array([each.demand_id for each in outlooks]),
+        )
+    }  # fmt: skip
     return [
         {
             "id": each.demand_id,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from lianzao.foundation import fetching, packing
 from lianzao.foundation.entity import query
 from lianzao.planning.models import (
     ActionMessage,
@@ -30,7 +31,11 @@ def outlook_of(demand_id: UUID) -> Outlook | None:
 
 def outlooks_of(demand_ids: list[UUID]) -> dict[UUID, Outlook]:
     """The same for several demands."""
-    return {each.demand_id: each for each in Outlook.objects.filter(demand_id__in=demand_ids).select_related("item")}
+    ids = packing.array(demand_ids)
+    found = fetching.records_of(
+        "outlooks_of", lambda: Outlook.objects.filter(demand_id__any=ids).select_related("item"), [ids]
+    )
+    return {each.demand_id: each for each in found}
 
 
 def shortages(site_id: UUID) -> list[Shortage]:

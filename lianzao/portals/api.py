@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from lianzao.catalog.queries import unit_said
-from lianzao.foundation import http, rowsecurity, scope, words
+from lianzao.foundation import http, packing, rowsecurity, scope, words
 from lianzao.foundation.actor import Actor
 from lianzao.logistics.models import Shipment
 from lianzao.procurement.models import Asn, PurchaseOrder
-from lianzao.sales.models import PromiseChange, SalesOrder
+from lianzao.sales.models import PromiseChange, SalesOrder, SalesOrderLine
 from lianzao.values.errors import NotAllowed
 
 router = Router(tags=["portals"])
@@ -102,14 +102,18 @@ def customer(request: HttpRequest) -> HttpResponse:
     """A customer's own orders, their dates, the offers that wait for his answer, his shipments."""
     by = partner(request, "sales.view_sales_order")
     with rowsecurity.as_partner(by):
-        orders = list(
-            scope.visible(by, SalesOrder)
-            .exclude(status__in=("draft",))
-            .prefetch_related("lines__item", "lines__unit")
-            .order_by("-ordered_on", "-number")[:100]
+        orders = scope.found(
+            by, SalesOrder, lambda rows: rows.exclude(status="draft").order_by("-ordered_on", "-number")[:100]
         )
+        lines: dict[Any, list[SalesOrderLine]] = {}
+        for line in scope.found(
+            by, SalesOrderLine,
+            lambda rows, ids: rows.filter(order_id__any=ids).select_related("item", "unit").order_by("sequence"),
+            packing.array([each.id for each in orders]),
+        ):  # fmt: skip
+            lines.setdefault(line.order_id, []).append(line)
         offers: dict[Any, list[dict[str, Any]]] = {}
-        for each in scope.visible(by, PromiseChange).order_by("-offered_at")[:300]:
+        for each in scope.found(by, PromiseChange, lambda rows: rows.order_by("-offered_at")[:300]):
             offers.setdefault(each.line_id, []).append(
                 {
                     "id": each.id,
@@ -120,12 +124,10 @@ def customer(request: HttpRequest) -> HttpResponse:
                     "reasons": told_reasons(by, each.reasons),
                 }
             )
-        shipments = list(
-            scope.visible(by, Shipment).exclude(status="cancelled").prefetch_related("lines").order_by("-due_on")[:100]
-        )
+        shipments = scope.found(by, Shipment, lambda rows: rows.exclude(status="cancelled").order_by("-due_on")[:100])
         return http.answer(
             {
-                "orders": [told_order(by, each, offers) for each in orders],
+                "orders": [told_order(by, each, lines.get(each.id, []), offers) for each in orders],
                 "shipments": [
                     {
                         "id": each.id,
@@ -148,7 +150,9 @@ def told_reasons(by: Actor, reasons: list[dict[str, Any]]) -> list[str]:
     return [words.title(by.language, f"portals.reason.{kind}", "portals.reason.other") for kind in kinds]
 
 
-def told_order(by: Actor, order: SalesOrder, offers: dict[Any, list[dict[str, Any]]]) -> dict[str, Any]:
+def told_order(
+    by: Actor, order: SalesOrder, lines: list[SalesOrderLine], offers: dict[Any, list[dict[str, Any]]]
+) -> dict[str, Any]:
     """A sales order as its customer sees it: no projected dates, only our word and what we offer."""
     return {
         "id": order.id,
@@ -170,6 +174,6 @@ def told_order(by: Actor, order: SalesOrder, offers: dict[Any, list[dict[str, An
                 "status": line.status,
                 "promises": offers.get(line.id, []),
             }
-            for line in order.lines.all()
+            for line in lines
         ],
     }
