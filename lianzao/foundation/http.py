@@ -38,6 +38,7 @@ from lianzao.foundation.command import PYDANTIC, Command, told_answer
 from lianzao.foundation.hearing import Ear
 from lianzao.foundation.resource import Resource
 from lianzao.foundation.switchboard import Switchboard
+from lianzao.foundation.together import Together
 from lianzao.foundation.trail import TRACE, trail
 from lianzao.values.errors import (
     Conflict,
@@ -101,6 +102,19 @@ def spoken(request: HttpRequest) -> str:
 def answer(data: Any, status: int = 200) -> HttpResponse:
     """A JSON answer."""
     return HttpResponse(packing.dumps(data), status=status, content_type="application/json")
+
+
+_together: Together[bytes] = Together()
+
+
+def shared(request: HttpRequest, by: Actor, work: Callable[[], Any]) -> HttpResponse:
+    """A JSON answer that all who ask for it at the same time, and may see the same, are given together.
+
+    For what depends on nothing of the asker but his rights, his reach, his language and the site in use.
+    """
+    seen_by = (by.sites, by.partner, by.rights, by.masks, by.language, by.site)
+    made = _together((request.get_full_path(), seen_by), lambda: packing.dumps(work()))
+    return HttpResponse(made, content_type="application/json")
 
 
 def problem(request: HttpRequest, error: DomainError) -> HttpResponse:
@@ -386,8 +400,12 @@ def add_resource(router: Router, resource: Resource) -> None:
 
     def listing(request: HttpRequest) -> HttpResponse:
         by = allowed(request, resource)
-        with reading(by):
-            return answer(lists.listing(by, resource, request.GET))  # type: ignore[arg-type]
+
+        def rows() -> Any:
+            with reading(by):
+                return lists.listing(by, resource, request.GET)  # type: ignore[arg-type]
+
+        return shared(request, by, rows)
 
     def record(request: HttpRequest, id: UUID) -> HttpResponse:
         by = allowed(request, resource)

@@ -47,27 +47,28 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def plan(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """Shortages, proposals, changes, policies and runs."""
     by = own_people(request, "planning.view_shortage")
-    return http.answer(shortages.plan_board(by, site_in_use(by, site)))
+    return http.shared(request, by, lambda: shortages.plan_board(by, site_in_use(by, site)))
 
 
 @router.get("/buy", operation_id="buy_board")
 def buy(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """Requisitions, orders to send, deliveries to come and whom they hurt, shipments announced."""
     by = own_people(request, "procurement.view_purchase_order")
-    return http.answer(buying.buy_board(by, site_in_use(by, site)))
+    return http.shared(request, by, lambda: buying.buy_board(by, site_in_use(by, site)))
 
 
 @router.get("/station/{uuid:work_center_id}", operation_id="station")
 def station(request: HttpRequest, work_center_id: UUID) -> HttpResponse:
     """A station's queue."""
-    return http.answer(floor.station(own_people(request, "production.view_work_order"), work_center_id))
+    by = own_people(request, "production.view_work_order")
+    return http.shared(request, by, lambda: floor.station(by, work_center_id))
 
 
 @router.get("/warehouse", operation_id="warehouse")
 def warehouse(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """The warehouse's phone."""
     by = own_people(request, "inventory.view_pick_task")
-    return http.answer(floor.warehouse(by, site_in_use(by, site)))
+    return http.shared(request, by, lambda: floor.warehouse(by, site_in_use(by, site)))
 
 
 @router.get("/uncovered", operation_id="uncovered")
@@ -103,4 +104,4 @@ def role_home(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     by = http.someone(request)
     if by.partner is not None:
         raise NotAllowed("not_allowed", right="overviews.home")
-    return http.answer(home.home(by, site_in_use(by, site)))
+    return http.shared(request, by, lambda: home.home(by, site_in_use(by, site)))

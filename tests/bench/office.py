@@ -4,7 +4,7 @@
 
 It prints, as JSON, how long each kind of request took. One epoll loop and plain sockets, so that it costs little beside
 what it measures. What a screen does upon news, this does too: whoever shows the plan reads it again when the plan has
-changed, gathering news as `web/src/live/useLive.ts` does (at once in calm, up to five seconds apart in a stream).
+changed, gathering news as `web/src/live/useLive.ts` does (within 0.15 s in calm, up to five seconds apart in a stream).
 
 The pace (1.0), realistic for a plant of this size:
 office   300  opens a list, a record, the home page or a board each 10 to 20 s; one order (command) a minute
@@ -34,7 +34,7 @@ from lianzao.values.time import uuid7
 OFFICE, TERMINALS, PARTNERS = 300, 100, 20
 SALES_ORDERS, PRODUCTS = 400, 20
 VIEW_S, COMMAND_S, REPORT_S, PORTAL_S = (10.0, 20.0), 60.0, 30.0, 30.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S, SPREAD_S = 0.25, 5.0, 0.15
 #: A browser is given one and sends it back; Django only compares the two.
 CSRF = "b" * 32
 ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -270,11 +270,12 @@ class Person:
         if screen.planned or not (screen.words or screen.ids):
             return
         if any(word in piece for word in screen.words) or (screen.ids and not screen.ids.isdisjoint(ID.findall(piece))):
-            now = time.monotonic()
+            now, chance = time.monotonic(), self.load.chance
             calm = now - screen.read_at > 2 * screen.pause_s
             screen.pause_s = FIRST_PAUSE_S if calm else min(LONGEST_PAUSE_S, 2 * screen.pause_s)
             screen.planned = True
-            self.load.at(max(now, screen.read_at + screen.pause_s), lambda: self._again(screen))
+            rest = screen.read_at + screen.pause_s * chance.uniform(0.75, 1.25)
+            self.load.at(max(now + chance.uniform(0, SPREAD_S), rest), lambda: self._again(screen))
 
     def _again(self, screen: Screen) -> None:
         screen.planned, screen.read_at = False, time.monotonic()

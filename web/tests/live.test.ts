@@ -3,6 +3,7 @@ import { streamReader, type Message } from "@/live/sse";
 import { LiveStream, parseNews, Seen, type News } from "@/live/stream";
 import { freshness, TopicTable } from "@/live/topics";
 import { Hub, Wishes, type Signal } from "@/live/transport";
+import { longestPause, nextPause } from "@/live/useLive";
 
 describe("stream reader", () => {
   test("reads messages cut anywhere, and takes comments as signs of life", () => {
@@ -152,4 +153,13 @@ test("the hub keeps one line for the topics of all tabs, tells joiners its fresh
   expect(open).toBe(0);
   vi.unstubAllGlobals();
   vi.useRealTimers();
+});
+
+test("in a stream of news the pauses grow to a few seconds, and are short again after a quiet time", () => {
+  const pauses: number[] = [];
+  let pause = 250;
+  for (let count = 0; count < 7; count += 1) pauses.push((pause = nextPause(pause, 250, pause + 10)));
+  expect(pauses).toEqual([500, 1000, 2000, 4000, longestPause, longestPause, longestPause]);
+  expect(nextPause(longestPause, 250, 2 * longestPause + 1)).toBe(250);
+  expect(nextPause(250, 250, Infinity)).toBe(250);
 });

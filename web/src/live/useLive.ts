@@ -59,8 +59,18 @@ export function renewLive(): void {
 export interface LiveOptions {
   /** Called when news may have been missed, and every 10 s while the line is down. Default: the handler with no news. */
   onGap?: () => void;
-  /** A burst is handed over at most this often (ms). The first news of a quiet time comes at once. */
+  /** News that comes in a stream is handed over at most this often (ms), and less often while the stream lasts. */
   every?: number;
+}
+
+/** The longest pause between two handings in a stream (ms). */
+export const longestPause = 5000;
+/** The first news of a quiet time is handed over within this time (ms): not at once, or all screens would ask in one instant. */
+export const spread = 150;
+
+/** The pause after a handing: short after a quiet time, twice as long each time while the stream lasts. */
+export function nextPause(pause: number, every: number, sinceLast: number): number {
+  return sinceLast > 2 * pause ? every : Math.min(longestPause, 2 * pause);
 }
 
 /**
@@ -72,17 +82,23 @@ export function useLive(topics: MaybeRefOrGetter<string[]>, handler: (news: News
   let waiting: News[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stop: (() => void) | undefined;
+  let pause = every;
+  let last = Number.NEGATIVE_INFINITY;
   const hand = () => {
     timer = undefined;
-    if (!waiting.length) return;
     const batch = waiting;
     waiting = [];
-    timer = setTimeout(hand, every);
+    last = performance.now();
     handler(batch);
   };
   const take = (news: News) => {
     waiting.push(news);
-    if (timer === undefined) hand();
+    if (timer !== undefined) return;
+    const since = performance.now() - last;
+    pause = nextPause(pause, every, since);
+    // Up to a quarter sooner or later, so that screens that were opened together do not ask together.
+    const rest = pause * (0.75 + Math.random() / 2) - since;
+    timer = setTimeout(hand, Math.max(rest, Math.random() * Math.min(spread, every)));
   };
   const gap = () => (options.onGap ? options.onGap() : handler([]));
   const unwatch = watch(
