@@ -124,7 +124,7 @@ def publish_plan(by: Actor, taken: Snapshot, plan: Plan, *, why: str, began: flo
                 run.number,
                 why[:200],
                 tuple(sorted(change.items, key=str))[:500],
-                tuple(change.lines[:500]),
+                tuple(change.lines[:2000]),
                 tuple(change.work_orders[:500]),
             )
         )
@@ -260,12 +260,13 @@ def _outlooks(by: Actor, taken: Snapshot, rows: list[OutlookRow], change: Change
         else:
             outlook.save()
         projections.append(sales.Projection(named.id, row.projected_at))
+        if changed:
+            change.lines.append(named.id)  # whoever looks at it reads it again, also when only the reasons are others
         if not moved:
             continue
         published.append((named.kind, named.id, "projected", old_at, row.projected_at))
         old_on = None if old_at is None else local_date(old_at, taken.zone)
         new_on = None if row.projected_at is None else local_date(row.projected_at, taken.zone)
-        change.lines.append(named.id)
         change.items.add(row.item_id)
         change.demands.append(
             {

@@ -372,8 +372,21 @@ def _office(load: Load, person: Person, role: str) -> None:
         elif dice < 0.70:
             id = load.chance.choice(rows)
             page = f"/api/{kind.replace('.', '/')}/{id}" if role == "lead" else f"/api/overviews/order/{id}"
-            words = () if role == "lead" else PLAN_CHANGED
-            person.show(Screen([("record" if role == "lead" else "order 360", page)], words, {id.encode()}))
+            name = "record" if role == "lead" else "order 360"
+            person.screen = screen = Screen([(name, page)], (), {id.encode()})
+
+            def opened(body: bytes, screen: Screen = screen) -> None:
+                if role != "lead":  # its lines, what serves them, and their items: `orderTopics` of the page
+                    for line in json.loads(body)["lines"]:
+                        pegs = [each[key] for each in line["chain"] for key in ("id", "item")]
+                        ids = [
+                            line["id"],
+                            line["item"]["id"],
+                            *(each if isinstance(each, str) else each["id"] for each in pegs),
+                        ]
+                        screen.ids.update(each.encode() for each in ids)
+
+            person.connection.get(name, page, opened)
         elif dice < 0.85:
             person.show(Screen([("home", f"/api/overviews/home?site={site}")], (b"\nevent: ",)))
         else:
@@ -417,8 +430,18 @@ def _in_days(load: Load, days: int) -> str:
 
 def _terminal(load: Load, person: Person, station: dict[str, str]) -> None:
     path = f"/api/overviews/station/{station['center']}"
-    words = (b"event: production.", f'"work_center:{station["center"]}"'.encode())
-    load.at(time.monotonic() + load.chance.uniform(0, 10), lambda: person.show(Screen([("station", path)], words)))
+    words = (b"event: production.WorkOrder", f'"work_center:{station["center"]}"'.encode())
+
+    def opened(body: bytes) -> None:  # its orders and their material: `stationTopics` of the page
+        for job in json.loads(body)["jobs"]:
+            person.screen.ids.add(job["work_order_id"].encode())
+            person.screen.ids.update(each["item"]["id"].encode() for each in job["kit"])
+
+    def open_() -> None:
+        person.screen = Screen([("station", path)], words)
+        person.connection.get("station", path, opened)
+
+    load.at(time.monotonic() + load.chance.uniform(0, 10), open_)
 
     def report() -> None:
         body = {"operation": station["operation"], "good": "1"}

@@ -28,8 +28,8 @@ STEP_S = float(os.environ.get("LOAD_STEP_SECONDS", "60"))
 BEND = os.environ.get("LOAD_BEND", "1") == "1"
 STEPS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 P99_MS = 300.0
-#: Memory is flat when, once warm, a process grows by no more than this share or this much.
-GROWTH, GROWTH_MB = 0.10, 12.0
+#: Memory is flat when in the second half a process grows by no more than this share or this much.
+GROWTH, GROWTH_MB, KEPT_NEWS_MB = 0.10, 12.0, 64.0
 
 
 def kind_of(line: str) -> str:
@@ -100,10 +100,13 @@ def test_a_full_plant_is_answered_and_memory_stays_flat(tmp_path: Path) -> None:
         plant.write_text(product.inside(SET_UP))
         warm = loaded(product, plant, min(60.0, SECONDS / 4), 1.0)  # caches, pools, kernels
         assert not warm["refused"], warm["refused"]
+        early = loaded(product, plant, SECONDS / 2, 1.0)
         before = resident(product)
-        said = loaded(product, plant, SECONDS, 1.0)
+        said = loaded(product, plant, SECONDS / 2, 1.0)
         after = resident(product)
-        print(f"\n{OFFICE} office users, {TERMINALS} terminals, {PARTNERS} partners for {SECONDS:.0f} s\n{table(said)}")
+        print(f"\nthe first half:\n{table(early)}")
+        print(f"\n{OFFICE} office users, {TERMINALS} terminals, {PARTNERS} partners, second half of {SECONDS:.0f} s")
+        print(table(said))
         for name, size in sorted(after.items()):
             print(f"{name:16} {before.get(name, 0.0):7.1f} MB → {size:7.1f} MB")
         bends = ""
@@ -115,12 +118,14 @@ def test_a_full_plant_is_answered_and_memory_stays_flat(tmp_path: Path) -> None:
                 bends = f"it bends at pace {pace:g}: {rate:.0f} requests/s, p99 {p99:.0f} ms {step['refused']}"
                 break
         print(bends or "it did not bend")
-        assert not said["refused"]
-        assert said["took"]["all"]["p99"] < P99_MS
+        assert not said["refused"] and not early["refused"]
+        assert max(early["took"]["all"]["p99"], said["took"]["all"]["p99"]) < P99_MS
         grown = {name: (before[name], size) for name, size in after.items() if name in before}
         leaks = {
             name: pair
             for name, pair in grown.items()
-            if pair[1] > pair[0] * (1 + GROWTH) and pair[1] > pair[0] + GROWTH_MB
+            # The live line keeps the news of ten minutes, for whoever comes back; no more.
+            if pair[1] > pair[0] * (1 + GROWTH)
+            and pair[1] > pair[0] + (KEPT_NEWS_MB if name.startswith("live") else GROWTH_MB)
         }
         assert len(grown) == len(before) and not leaks, f"memory grows, or a process was started anew: {leaks}"

@@ -100,9 +100,13 @@ describe("order 360", () => {
     expect(progressOf({ operations: [], order_quantity: "100" })).toBe(0);
   });
   test("the page listens to what serves the order", () => {
-    const order = { lines: [{ id: "l", chain: [peg("w", "l"), peg("p", "w", { kind: "procurement.schedule_line" })], shipments: [{ id: "s" }] }] } as unknown as Order360;
-    expect(orderTopics("o", order)).toEqual(expect.arrayContaining(["sales_order:o", "work_order:w", "shipment:s", "sales_order_line:l"]));
+    const order = { lines: [{ id: "l", item, chain: [peg("w", "l"), peg("p", "w", { kind: "procurement.schedule_line" })], shipments: [{ id: "s" }] }] } as unknown as Order360;
+    expect(orderTopics("o", order)).toEqual(expect.arrayContaining(["sales_order:o", "work_order:w", "schedule_line:p", `item:${item.id}`, "shipment:s", "sales_order_line:l"]));
     expect(orderTopics("o", order)).not.toContain("work_order:p");
+    expect(orderTopics("o", order)).not.toContain("planning.PlanChanged");
+    const wide = { ...order, lines: Array.from({ length: 90 }, (_, index) => ({ ...order.lines[0], id: `l${index}`, chain: [] })) } as unknown as Order360;
+    expect(orderTopics("o", wide)[0]).toBe("planning.PlanChanged");
+    expect(orderTopics("o", wide)).toHaveLength(80);
   });
   test("a story names people, hides programs' names, and skips what only passed news on", () => {
     const step = (change: Partial<StoryStep>): StoryStep => ({ order_id: "1", command: "x.y", title: "flows.late.replan", actor: { kind: "system", name: "flows.late.replan" }, at: "", depth: 0, because: null, news: [], ...change });

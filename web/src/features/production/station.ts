@@ -52,14 +52,22 @@ export interface StationAnswer {
   scrap_reasons: Told[];
 }
 
-/** Whatever changes a station's queue: its own reports, orders given or moved, machines, and material that comes. */
-export function stationTopics(center: string): string[] {
-  return [
+const mostTopics = 80;
+
+/**
+ * Whatever changes a station's queue: its own reports, orders given or moved, machines, and material that its jobs need.
+ * What happens at other stations to other orders does not.
+ */
+export function stationTopics(center: string, answer: StationAnswer | null): string[] {
+  const topics = new Set([
     `work_center:${center}`,
-    "production.WorkOrderReleased", "production.WorkOrderRescheduled", "production.WorkOrderResized", "production.WorkOrderCompleted", "production.WorkOrderClosed", "production.WorkOrderCancelled", 
-    "production.OperationReported", "production.ReportReversed", "production.MaterialIssued",
-    "equipment.MachineStopped", "equipment.MachineStarted", "equipment.MachineStateChanged", "equipment.StopForecastChanged", "inventory.PickTaskDone", "inventory.StockMoved", "inventory.LotReleased", "inventory.LotHeld",
-  ];
+    "production.WorkOrderReleased", "production.WorkOrderRescheduled", "production.WorkOrderResized", "production.WorkOrderCompleted", "production.WorkOrderClosed", "production.WorkOrderCancelled",
+    "equipment.MachineStopped", "equipment.MachineStarted", "equipment.MachineStateChanged", "equipment.StopForecastChanged", "inventory.LotReleased", "inventory.LotHeld",
+  ]);
+  const jobs = answer?.jobs ?? [];
+  for (const job of jobs) topics.add(`work_order:${job.work_order_id}`);
+  for (const job of jobs) for (const row of job.kit) topics.add(`item:${row.item.id}`);
+  return topics.size <= mostTopics ? [...topics] : ["production.OperationReported", "production.ReportReversed", "production.MaterialIssued", "inventory.StockMoved", ...topics].slice(0, mostTopics);
 }
 
 export type KitState = "ready" | "in_store" | "missing";

@@ -126,13 +126,19 @@ export function progressOf(peg: Pick<Peg, "operations" | "order_quantity">): num
   return done / peg.operations.length;
 }
 
-/** What changes an order's page: its own news, the plan's, and that of what serves it. */
+const mostTopics = 80;
+
+/**
+ * What changes an order's page: its own news, that of what serves it, and a plan that touches its lines or an item on the
+ * way to them (the news of a plan names both). Only an order with more than can be listened to hears of every plan.
+ */
 export function orderTopics(orderId: string, order: Order360 | null): string[] {
-  const ids = new Set<string>([`sales_order:${orderId}`, "planning.PlanChanged", "planning.RemedyDecided"]);
+  const ids = new Set<string>([`sales_order:${orderId}`, "planning.RemedyDecided"]);
   for (const line of order?.lines ?? []) {
     ids.add(`sales_order_line:${line.id}`);
-    for (const peg of line.chain) if (peg.kind === "production.work_order") ids.add(`work_order:${peg.id}`);
+    ids.add(`item:${line.item.id}`);
+    for (const peg of line.chain) ids.add(`${peg.kind.slice(peg.kind.indexOf(".") + 1)}:${peg.id}`).add(`item:${peg.item.id}`);
     for (const shipment of line.shipments) ids.add(`shipment:${shipment.id}`);
   }
-  return [...ids].slice(0, 80);
+  return ids.size <= mostTopics ? [...ids] : ["planning.PlanChanged", ...ids].slice(0, mostTopics);
 }
