@@ -52,6 +52,8 @@ export interface OperationRow {
 export interface Trace {
   lot: { id: string; number: string; status: string; supplier_lot: string; item: Told };
   direction: "back" | "forward";
+  /** False when the walk was given up before its end: what is shown is not all. */
+  whole: boolean;
   edges: Edge[];
   came_from: End[];
   reached: End[];
