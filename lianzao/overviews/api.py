@@ -10,7 +10,7 @@ from ninja import Router
 from lianzao.access.queries import sites_of
 from lianzao.foundation import http
 from lianzao.foundation.actor import Actor
-from lianzao.overviews import buying, floor, home, order_360, shortages, trace
+from lianzao.overviews import buying, floor, home, kitting, order_360, pegging, shortages, trace
 from lianzao.values.errors import Invalid, NotAllowed, NotFound
 
 router = Router(tags=["overviews"])
@@ -48,6 +48,20 @@ def plan(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """Shortages, proposals, changes, policies and runs."""
     by = own_people(request, "planning.view_shortage")
     return http.shared(request, by, lambda: shortages.plan_board(by, site_in_use(by, site)))
+
+
+@router.get("/kitting", operation_id="kitting")
+def kits(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """The kits of what begins within fourteen days, and what is missing on which day."""
+    by = own_people(request, "planning.view_shortage")
+    return http.shared(request, by, lambda: kitting.kitting(by, site_in_use(by, site)))
+
+
+@router.get("/pegging/{kind}/{uuid:document_id}", operation_id="pegging")
+def pegs(request: HttpRequest, kind: str, document_id: UUID, site: UUID | None = None) -> HttpResponse:
+    """What serves a document, and what it serves."""
+    by = own_people(request, "planning.view_shortage")
+    return http.answer(pegging.pegging(by, kind, document_id, site_in_use(by, site)))
 
 
 @router.get("/buy", operation_id="buy_board")

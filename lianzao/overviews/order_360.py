@@ -137,9 +137,7 @@ def chain(by: Actor, demand_id: UUID) -> list[dict[str, Any]]:
     pegs = planning.pegs_under(demand_id)
     labels = lists.labels_of(by, [(each["supply_kind"], each["supply_id"]) for each in pegs])
     orders = _work_orders(by, {each["supply_id"] for each in pegs if each["supply_kind"] == "production.work_order"})
-    purchases = _purchases(
-        by, {each["supply_id"] for each in pegs if each["supply_kind"] == "procurement.schedule_line"}
-    )
+    bought = purchases(by, {each["supply_id"] for each in pegs if each["supply_kind"] == "procurement.schedule_line"})
     units = units_of([each["item_id"] for each in pegs], by.language)
     english = by.language.startswith("en")
     made: list[dict[str, Any]] = []
@@ -165,7 +163,7 @@ def chain(by: Actor, demand_id: UUID) -> list[dict[str, Any]]:
                 "number": label.get("number"),
                 "status": label.get("status"),
                 **orders.get(each["supply_id"], {}),
-                **purchases.get(each["supply_id"], {}),
+                **bought.get(each["supply_id"], {}),
             }
         )
     return made
@@ -205,7 +203,8 @@ def _work_orders(by: Actor, ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
     }
 
 
-def _purchases(by: Actor, ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
+def purchases(by: Actor, ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Deliveries to come with their order, supplier and dates, those the viewer may see."""
     if not ids:
         return {}
     rows = scope.found(

@@ -104,6 +104,51 @@ def pegs_over(supply_id: UUID) -> list[dict[str, Any]]:
     return [dict(zip(PEG_NAMES, row, strict=True)) for row in query(PEGS_UP, {"id": supply_id})]
 
 
+PEGS_OF_ITEM = """
+SELECT p.supply_kind, p.supply_id, p.consumer_kind, p.consumer_id, p.item_id, i.code, i.name, i.name_en, p.quantity,
+       p.ready_at, p.need_at, 1
+FROM planning_peg p JOIN catalog_item i ON i.id = p.item_id
+WHERE p.site_id = %(site)s AND p.item_id = %(item)s
+ORDER BY p.need_at, p.ready_at, p.id LIMIT %(most)s
+"""
+
+
+def pegs_of_item(site_id: UUID, item_id: UUID, most: int) -> list[dict[str, Any]]:
+    """Which supply of an item serves which need of it at a site, in the order of the needs; no more than `most`."""
+    rows = query(PEGS_OF_ITEM, {"site": site_id, "item": item_id, "most": most})
+    return [dict(zip(PEG_NAMES, row, strict=True)) for row in rows]
+
+
+#: What comes from stock is one row for an order and item; what is still to come is one for each supply.
+KITS = """
+SELECT p.consumer_id, p.item_id, i.code, i.name, i.name_en, p.supply_kind, p.supply_id, sum(p.quantity),
+       max(p.ready_at), min(p.need_at)
+FROM planning_peg p JOIN catalog_item i ON i.id = p.item_id
+WHERE p.consumer_id = ANY(%(orders)s::uuid[]) AND p.site_id = %(site)s
+GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 3, 9
+"""
+KIT_NAMES = (
+    "order_id item_id item_code item_name item_name_en supply_kind supply_id quantity ready_at need_at"
+).split()
+
+
+def kits(site_id: UUID, order_ids: list[UUID]) -> list[dict[str, Any]]:
+    """What work orders and planned orders still take, and from where: stock (kind `catalog.item`) or what is to come."""
+    rows = query(KITS, {"site": site_id, "orders": packing.array(order_ids)})
+    return [dict(zip(KIT_NAMES, row, strict=True)) for row in rows]
+
+
+STARTS = """
+SELECT supply_kind, supply_id, min(start_at), max(finish_at) FROM planning_scheduled_operation
+WHERE site_id = %s GROUP BY supply_kind, supply_id HAVING min(start_at) < %s ORDER BY 3, 2 LIMIT %s
+"""
+
+
+def starts(site_id: UUID, until_at: datetime, most: int) -> dict[UUID, tuple[str, datetime, datetime]]:
+    """Orders that begin before an instant as the plan stands, the first first: kind, first start and last finish."""
+    return {id: (kind, start, finish) for kind, id, start, finish in query(STARTS, [site_id, until_at, most])}
+
+
 SCHEDULE = """
 SELECT o.supply_kind, o.supply_id, o.operation_id, o.sequence, o.work_center_id, o.machine_place, o.start_at,
        o.finish_at, o.work_minutes
