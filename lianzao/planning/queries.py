@@ -133,7 +133,7 @@ KIT_NAMES = (
 
 
 def kits(site_id: UUID, order_ids: list[UUID]) -> list[dict[str, Any]]:
-    """What work orders and planned orders still take, and from where: stock (kind `catalog.item`) or what is to come."""
+    """What work orders and planned orders still take and from where: stock (kind `catalog.item`) or what comes."""
     rows = query(KITS, {"site": site_id, "orders": packing.array(order_ids)})
     return [dict(zip(KIT_NAMES, row, strict=True)) for row in rows]
 
