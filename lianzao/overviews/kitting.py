@@ -25,7 +25,9 @@ STATES = ("complete", "coming", "late", "never")
 
 
 def kitting(by: Actor, site_id: UUID) -> dict[str, Any]:
-    """The orders that begin within fourteen days with their kits, and the shortages of these days by item and day.
+    """The orders of the next fourteen days with their kits, the worst first; what is missing by item and day.
+
+    Those that begin within these days, and those that should and cannot, because the plan has them wait for material.
 
     A part is `complete` (all of it is in stock), `coming` (the rest comes when it is needed), `late` (the plan had to
     wait for it: it comes after the order should begin), or `never` (nothing covers it). A kit stands as its worst part.
@@ -34,13 +36,14 @@ def kitting(by: Actor, site_id: UUID) -> dict[str, Any]:
     first = local_date(by.now, zone)
     days = [first + timedelta(days=number) for number in range(DAYS)]
     until = start_of_day(days[-1] + timedelta(days=1), zone)
-    begun = planning.starts(site_id, until, MOST)
-    orders = _orders(by, site_id, begun)
     shortages = scope.found(
         by, Shortage,
         lambda rows, site: rows.filter(site_id=site).select_related("item__base_unit").order_by("need_at", "pk"),
         site_id,
     )  # fmt: skip
+    waiting = {each.consumer_id for each in shortages if each.consumer_id is not None and each.need_at < until}
+    begun = planning.starts(site_id, until, sorted(waiting), MOST)
+    orders = _orders(by, site_id, begun)
     kits = planning.kits(site_id, [each["id"] for each in orders])
     supplies = {(each["supply_kind"], each["supply_id"]) for each in kits if each["supply_kind"] != STOCK}
     parts = _parts(by, kits, shortages, numbers_of(by, supplies))
@@ -50,7 +53,9 @@ def kitting(by: Actor, site_id: UUID) -> dict[str, Any]:
         .select_related("partner", "item__base_unit").order_by("to_at"),
         site_id, packing.array(sorted(id for _, id in supplies)),
     )  # fmt: skip
-    rows = [_told(each, parts.get(each["id"], [])) for each in orders]
+    rows = sorted(
+        (_told(each, parts.get(each["id"], [])) for each in orders), key=lambda each: -STATES.index(each["state"])
+    )
     return {
         "orders": rows,
         "states": {state: sum(each["state"] == state for each in rows) for state in STATES},

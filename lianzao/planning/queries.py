@@ -140,13 +140,18 @@ def kits(site_id: UUID, order_ids: list[UUID]) -> list[dict[str, Any]]:
 
 STARTS = """
 SELECT supply_kind, supply_id, min(start_at), max(finish_at) FROM planning_scheduled_operation
-WHERE site_id = %s GROUP BY supply_kind, supply_id HAVING min(start_at) < %s ORDER BY 3, 2 LIMIT %s
+WHERE site_id = %(site)s GROUP BY supply_kind, supply_id
+HAVING min(start_at) < %(until)s OR supply_id = ANY(%(besides)s::uuid[])
+ORDER BY 3, 2 LIMIT %(most)s
 """
 
 
-def starts(site_id: UUID, until_at: datetime, most: int) -> dict[UUID, tuple[str, datetime, datetime]]:
-    """Orders that begin before an instant as the plan stands, the first first: kind, first start and last finish."""
-    return {id: (kind, start, finish) for kind, id, start, finish in query(STARTS, [site_id, until_at, most])}
+def starts(
+    site_id: UUID, until_at: datetime, besides: list[UUID], most: int
+) -> dict[UUID, tuple[str, datetime, datetime]]:
+    """Orders that begin before an instant as the plan stands, and others besides: kind, first start, last finish."""
+    rows = query(STARTS, {"site": site_id, "until": until_at, "besides": packing.array(besides), "most": most})
+    return {id: (kind, start, finish) for kind, id, start, finish in rows}
 
 
 SCHEDULE = """

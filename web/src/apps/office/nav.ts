@@ -22,7 +22,7 @@ export interface NavPage {
 export const pages: NavPage[] = [
   { name: "home", to: "/", icon: "home", word: "nav.home", bottom: true },
   { name: "plan", to: "/plan", icon: "plan", word: "nav.plan", right: "planning.view_shortage", bottom: true },
-  { name: "kits", to: "/plan/kits", icon: "layers", word: "kit.title", right: "planning.view_shortage" },
+  { name: "kits", to: "/kits", icon: "layers", word: "kit.title", right: "planning.view_shortage" },
   { name: "orders", to: "/orders", icon: "order", word: "nav.orders", right: "sales.view_sales_order", bottom: true },
   { name: "buy", to: "/buy", icon: "cart", word: "nav.buy", right: "procurement.order_requisitions" },
   { name: "production", to: "/production", icon: "machine", word: "nav.production", right: "production.view_work_order" },
