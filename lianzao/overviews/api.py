@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from ninja import Router
 from lianzao.access.queries import sites_of
 from lianzao.foundation import http
 from lianzao.foundation.actor import Actor
-from lianzao.overviews import buying, floor, home, kitting, order_360, pegging, shortages, trace
+from lianzao.overviews import buying, floor, home, item_sheet, kitting, order_360, pegging, shortages, trace
 from lianzao.values.errors import Invalid, NotAllowed, NotFound
 
 router = Router(tags=["overviews"])
@@ -48,6 +49,13 @@ def plan(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """Shortages, proposals, changes, policies and runs."""
     by = own_people(request, "planning.view_shortage")
     return http.shared(request, by, lambda: shortages.plan_board(by, site_in_use(by, site)))
+
+
+@router.get("/item/{uuid:item_id}", operation_id="item_sheet")
+def item(request: HttpRequest, item_id: UUID, site: UUID | None = None, quantity: Decimal = Decimal(1)) -> HttpResponse:
+    """An item: bill, uses, revisions, operations, stock and suppliers."""
+    by = own_people(request, "catalog.view_item")
+    return http.answer(item_sheet.item_sheet(by, item_id, site_in_use(by, site), quantity))
 
 
 @router.get("/kitting", operation_id="kitting")

@@ -9,6 +9,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/plan", name: "plan", component: () => import("@/features/planning/PlanBoardPage.vue"), meta: { title: "plan.title", right: "planning.view_shortage" } },
   { path: "/kits", name: "kits", component: () => import("@/features/planning/KittingPage.vue"), meta: { title: "kit.title", right: "planning.view_shortage" } },
   { path: "/pegs/:kind/:id", name: "pegging", component: () => import("@/features/planning/PeggingPage.vue"), meta: { title: "peg.title", right: "planning.view_shortage" } },
+  { path: "/items/:id", name: "item", component: () => import("@/features/engineering/ItemPage.vue"), meta: { title: "item.tree", right: "catalog.view_item" } },
   { path: "/orders", name: "orders", component: () => import("@/features/sales/OrdersPage.vue"), meta: { title: "nav.orders", right: "sales.view_sales_order" } },
   { path: "/orders/:id", name: "order", component: () => import("@/features/sales/Order360Page.vue"), meta: { title: "nav.orders", right: "sales.view_sales_order" } },
   { path: "/buy", name: "buy", component: () => import("@/features/procurement/BuyPage.vue"), meta: { title: "nav.buy", right: "procurement.view_purchase_order" } },
