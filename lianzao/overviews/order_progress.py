@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from lianzao.foundation import packing
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.entity import query
 from lianzao.overviews.order_360 import told_reasons
@@ -47,13 +48,19 @@ WITH RECURSIVE line AS (
     FROM walk LEFT JOIN production_work_order w ON walk.kind = 'production.work_order' AND w.id = walk.id
     GROUP BY walk.line
 ), short AS (
-    SELECT s.demand_id AS line, min(s.need_at) AS need_at FROM planning_shortage s
-    WHERE s.site_id = %(site)s AND s.demand_id IS NOT NULL GROUP BY s.demand_id
+    SELECT DISTINCT ON (s.demand_id) s.demand_id AS line, jsonb_build_object(
+               'item', CASE WHEN %(english)s AND i.name_en <> '' THEN i.name_en ELSE i.name END,
+               'quantity', s.quantity, 'unit', CASE WHEN %(english)s THEN n.code ELSE n.name END,
+               'need_at', s.need_at, 'ready_at', s.ready_at,
+               'kind', s.supply_kind, 'id', s.supply_id, 'number', s.supply_number) AS told
+    FROM planning_shortage s JOIN catalog_item i ON i.id = s.item_id JOIN catalog_unit n ON n.id = i.base_unit_id
+    WHERE s.site_id = %(site)s AND s.demand_id IS NOT NULL
+    ORDER BY s.demand_id, s.days_late DESC, s.need_at, s.id
 )
 SELECT line.id, line.order_id, o.number, line.sequence, o.priority, line.quantity, line.status, line.due_on,
        coalesce(u.projected_at, line.projected_at), coalesce(u.late_minutes, 0), coalesce(u.short_quantity, 0),
        u.reasons, u.demand_id IS NOT NULL, made.supplies, made.coming, made.started, coalesce(made.inspected, false),
-       made.good, made.wanted, short.line IS NOT NULL,
+       made.good, made.wanted, short.told,
        EXISTS (SELECT 1 FROM logistics_shipment_line sl JOIN logistics_shipment s ON s.id = sl.shipment_id
                WHERE sl.source_id = line.id AND s.status = 'packed'),
        line.shipped_quantity,
@@ -95,7 +102,7 @@ class Line:
     inspected: bool
     good: Decimal | None
     wanted: Decimal | None
-    short: bool
+    short: dict[str, Any] | None
     packed: bool
     shipped_quantity: Decimal
     customer: str
@@ -131,7 +138,13 @@ class Line:
 
     def at_risk(self, today: date) -> bool:
         """Not late, but something that it needs is missing at the day it is wanted."""
-        return self.status == "confirmed" and not self.late(today) and (self.short or self.short_quantity > 0)
+        return (
+            self.status == "confirmed" and not self.late(today) and (self.short is not None or self.short_quantity > 0)
+        )
+
+
+#: The columns of the statement that come as JSON text: the plan's reasons, and what is missing.
+JSON_PLACES = tuple(at for at, each in enumerate(fields(Line)) if each.name in ("reasons", "short"))
 
 
 @dataclass
@@ -155,13 +168,20 @@ def order_progress(by: Actor, site_id: UUID) -> dict[str, Any]:
     if sees(by, "sales.view_sales_order", "planning.view_outlook"):
         english = by.language.startswith("en")
         proved = today - timedelta(days=PROVED_DAYS)
-        lines = [Line(*row) for row in query(LINES, {"site": site_id, "proved": proved, "english": english})]
+        lines = read_lines(site_id, proved, english)
         told |= flow(lines, today) | threatened(by, lines, today, zone) | {"due": due_days(lines, today)}
     if sees(by, "sales.view_sales_order"):
         told["kept"] = kept(site_id, today)
     if sees(by, "sales.view_promise_change"):
         told["changes"] = promise_changes(by, site_id, day_began)
     return told
+
+
+def read_lines(site_id: UUID, proved: date, english: bool) -> list[Line]:
+    """Every line on the way, and those that were proved after a day."""
+    rows = query(LINES, {"site": site_id, "proved": proved, "english": english})
+    return [Line(*(packing.loads(each) if at in JSON_PLACES and each else each for at, each in enumerate(row)))
+            for row in rows]  # fmt: skip
 
 
 def flow(lines: Iterable[Line], today: date) -> dict[str, Any]:
@@ -184,14 +204,18 @@ def flow(lines: Iterable[Line], today: date) -> dict[str, Any]:
 
 
 def threatened(by: Actor, lines: Iterable[Line], today: date, zone: str) -> dict[str, Any]:
-    """The lines that are late or at risk: the longest delay first, then what is only at risk by its day."""
+    """The lines that have to leave yet: the longest delay first, then what is at risk by its day, then all others."""
     late = [line for line in lines if line.late(today)]
     risk = [line for line in lines if line.at_risk(today)]
     late.sort(key=lambda line: (-minutes_late(line, today), line.priority, line.due_on))
     risk.sort(key=lambda line: (line.due_on, line.priority))
+    known = {line.id for line in (*late, *risk)}
+    fine = [line for line in lines if line.status == "confirmed" and line.id not in known]
+    fine.sort(key=lambda line: (line.due_on, line.priority))
     names = sees(by, "parties.view_party")
-    rows = [told_line(by, line, today, zone, names) for line in [*late, *risk][:MOST_ROWS]]
-    return {"rows": rows, "more": max(0, len(late) + len(risk) - MOST_ROWS)}
+    every = [*late, *risk, *fine]
+    rows = [told_line(by, line, today, zone, names) for line in every[:MOST_ROWS]]
+    return {"rows": rows, "more": max(0, len(every) - MOST_ROWS)}
 
 
 def minutes_late(line: Line, today: date) -> int:
@@ -217,12 +241,13 @@ def told_line(by: Actor, line: Line, today: date, zone: str, names: bool) -> dic
         "unit": line.unit,
         "due_on": line.due_on,
         "projected_on": None if line.projected_at is None else local_date(line.projected_at, zone),
-        "late": line.late(today),
+        "how": "late" if line.late(today) else "risk" if line.at_risk(today) else "on_time",
         "late_minutes": minutes_late(line, today) if line.late(today) else 0,
         "short_quantity": line.short_quantity,
         "stage": line.stage,
         "done_percent": done,
         "reason": reasons[0] if reasons else None,
+        "missing": line.short,
     }
 
 
@@ -285,7 +310,8 @@ def percent(part: int, whole: int) -> float | None:
 
 CHANGES = """
 SELECT p.id, l.order_id, o.number, l.sequence, p.old_on, p.new_on, p.status, p.offered_at, p.reasons,
-       CASE WHEN %(english)s AND c.name_en <> '' THEN c.name_en ELSE c.name END, count(*) OVER ()
+       CASE WHEN %(english)s AND c.name_en <> '' THEN c.name_en ELSE c.name END, count(*) OVER (),
+       count(*) FILTER (WHERE p.old_on IS NOT NULL) OVER ()
 FROM sales_promise_change p
 JOIN sales_sales_order_line l ON l.id = p.line_id
 JOIN sales_sales_order o ON o.id = l.order_id
@@ -304,6 +330,7 @@ def promise_changes(by: Actor, site_id: UUID, since: datetime) -> dict[str, Any]
     names = sees(by, "parties.view_party")
     return {
         "total": rows[0][10] if rows else 0,
+        "moved": rows[0][11] if rows else 0,
         "rows": [
             {
                 "id": row[0],

@@ -1,7 +1,7 @@
 /** What a chart shows, said without any drawing: the same figures make the drawing, the table twin and the words for screen readers. */
 
 /** Good or bad, never up or down: an arrow says the direction, a tone says what it means. */
-export type Tone = "good" | "warn" | "bad" | "brand" | "hold" | "muted";
+export type Tone = "good" | "warn" | "bad" | "brand" | "hold" | "muted" | "plain";
 
 export interface Series {
   name: string;

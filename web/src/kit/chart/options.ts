@@ -43,11 +43,11 @@ function valueAxis(theme: ChartTheme, figures: { most?: number; least?: number }
   };
 }
 
-const targetLine = (theme: ChartTheme, target: { value: number; name: string }, lying: boolean) => ({
+const targetLine = (theme: ChartTheme, target: { value: number; name: string }, lying: boolean, aside = false) => ({
   silent: true,
   symbol: "none",
   lineStyle: { color: theme.text, width: 2, type: "solid" },
-  label: { show: true, formatter: target.name, position: lying ? "start" : "insideEndTop", color: theme.axis, fontSize: theme.size },
+  label: { show: true, formatter: target.name, position: lying ? "start" : aside ? "end" : "insideStartTop", color: theme.axis, fontSize: theme.size },
   data: [lying ? { xAxis: target.value } : { yAxis: target.value }],
 });
 
@@ -74,6 +74,8 @@ function lineOf(theme: ChartTheme, one: Series, say: Say, figures: { unit?: stri
 function bars(theme: ChartTheme, figures: BarFigures | StackFigures, say: Say): EChartsCoreOption {
   const lying = Boolean(figures.lying);
   const stacked = figures.kind === "stacked";
+  // A line across the bars would run through figures above them.
+  const crossed = !lying && figures.series.some((one) => one.line);
   const drawn = figures.series.filter((one) => !one.line);
   const series = figures.series.map((one) => {
     if (one.line) return lineOf(theme, one, say, figures, false);
@@ -88,7 +90,7 @@ function bars(theme: ChartTheme, figures: BarFigures | StackFigures, say: Say): 
       itemStyle: { color: colour, borderRadius: stacked ? 0 : lying ? [0, 3, 3, 0] : [3, 3, 0, 0] },
       label: stacked
         ? { show: true, position: "inside", color: theme.onTone, fontSize: theme.size, formatter: ({ value }: { value: number }) => (value ? say(value, figures.decimals) : "") }
-        : { show: true, position: lying ? "right" : "top", color: theme.text, fontWeight: 600, fontSize: theme.size, formatter: ({ value }: { value: number }) => `${say(value, figures.decimals)}${lying ? (figures.unit ?? "") : ""}` },
+        : { show: true, position: lying ? "right" : crossed ? "insideBottom" : "top", color: crossed ? theme.onTone : theme.text, fontWeight: 600, fontSize: theme.size, formatter: ({ value }: { value: number }) => `${say(value, figures.decimals)}${lying ? (figures.unit ?? "") : ""}` },
       labelLayout: { hideOverlap: true },
       data: one.values.map<Item>((value, at) => ({ value, ...(tones?.[at] ? { itemStyle: { color: theme.tones[tones[at]!] } } : {}) })),
       ...(first && figures.target ? { markLine: targetLine(theme, figures.target, lying) } : {}),
@@ -107,15 +109,26 @@ function bars(theme: ChartTheme, figures: BarFigures | StackFigures, say: Say): 
   };
 }
 
+/** About how wide a text is, in its own size: a Han character is a square, others a good half of one. */
+const widthOf = (text: string) => [...text].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 1 : 0.62), 0);
+
+/** Whether the target can be named at the end of its line without covering the name of a series that ends near it. */
+function apart(figures: LineFigures): boolean {
+  if (!figures.target) return false;
+  const every = figures.series.flatMap((one) => one.values).filter((value): value is number => value !== null);
+  const range = (figures.most ?? Math.max(...every, figures.target.value)) - (figures.least ?? 0);
+  return figures.series.every((one) => Math.abs((one.values.findLast((value) => value !== null) ?? 0) - figures.target!.value) > range / 6);
+}
+
 function lines(theme: ChartTheme, figures: LineFigures, say: Say): EChartsCoreOption {
-  const longest = Math.max(0, ...figures.series.map((one) => one.name.length));
+  const longest = Math.max(0, ...figures.series.map((one) => widthOf(`${one.name} ${say(99.9, figures.decimals)}${figures.unit ?? ""}`)));
   return {
     ...base(theme),
-    grid: { left: 4, right: theme.strong * (longest * 0.8 + 4), top: theme.size * 1.4, bottom: 2, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    grid: { left: 4, right: theme.strong * (longest + 1), top: theme.size * 1.4, bottom: 2, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     legend: { show: false },
     xAxis: { ...categoryAxis(theme, figures.categories), boundaryGap: false },
     yAxis: valueAxis(theme, figures, say),
-    series: figures.series.map((one, at) => ({ ...lineOf(theme, one, say, figures, true), ...(at === 0 && figures.target ? { markLine: targetLine(theme, figures.target, false) } : {}), labelLayout: { moveOverlap: "shiftY" } })),
+    series: figures.series.map((one, at) => ({ ...lineOf(theme, one, say, figures, true), ...(at === 0 && figures.target ? { markLine: targetLine(theme, figures.target, false, apart(figures)) } : {}), labelLayout: { moveOverlap: "shiftY" } })),
   };
 }
 

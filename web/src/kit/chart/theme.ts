@@ -21,7 +21,7 @@ export function themeOf(element: Element): ChartTheme {
   const token = (name: string) => style.getPropertyValue(name).trim();
   const pixels = (name: string, otherwise: number) => Number.parseFloat(token(name)) || otherwise;
   return {
-    tones: { good: token("--chart-good"), warn: token("--chart-warn"), bad: token("--chart-bad"), brand: token("--chart-brand"), hold: token("--chart-hold"), muted: token("--chart-muted") },
+    tones: { good: token("--chart-good"), warn: token("--chart-warn"), bad: token("--chart-bad"), brand: token("--chart-brand"), hold: token("--chart-hold"), muted: token("--chart-muted"), plain: token("--text") },
     text: token("--text"),
     axis: token("--chart-axis"),
     line: token("--line"),
