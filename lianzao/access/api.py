@@ -161,7 +161,7 @@ def open_display(request: HttpRequest, body: LinkBody) -> HttpResponse:
     code = rules.plain_link(body.code)
     display = sessions.display_of_link(code, address=_address(request))
     key = passwords.new_display_key()
-    opened: Display = commands.open_display(
+    opened: Display = commands.connect_display(
         system_actor("access.display_door"),
         display=display,  # type: ignore[arg-type]
         link_digest=passwords.digest(code),

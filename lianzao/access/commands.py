@@ -573,7 +573,7 @@ def link_display(by: Actor, *, display: Display, digest: str) -> Display:
 
 
 @command(hidden=True)
-def open_display(by: Actor, *, display: Display, link_digest: str, key_digest: str) -> Display:
+def connect_display(by: Actor, *, display: Display, link_digest: str, key_digest: str) -> Display:
     """Bind a wall display to the browser that keeps this key, and use up the link; an earlier browser's key ends.
 
     Raises NotAllowed("link_used") when another browser was quicker.

@@ -219,7 +219,9 @@ def test_a_wall_display_hears_of_its_site_until_it_is_cut_off(door: Door) -> Non
     made = access.register_display(SYSTEM, code="HALL", name="Hall", site=here, screens=["plan_load"])
     code, key = passwords.new_link_code(), passwords.new_display_key()
     access.link_display(SYSTEM, display=made, digest=passwords.digest(code))
-    access.open_display(SYSTEM, display=made.id, link_digest=passwords.digest(code), key_digest=passwords.digest(key))  # type: ignore[arg-type]
+    access.connect_display(
+        SYSTEM, display=made.id, link_digest=passwords.digest(code), key_digest=passwords.digest(key)
+    )  # type: ignore[arg-type]
     assert Line(door.way, "sales.OrderConfirmed,kind:production.work_order", key).status == 403
     line = door.listen("production.OperationReported,sales.OrderConfirmed", key)
     door.tell("production.OperationReported", there.id, good="1")

@@ -130,8 +130,8 @@ def test_the_screen_tells_what_is_late_first_and_what_was_promised_anew(house: H
 
 
 DELIVERED = """
-UPDATE sales_sales_order_line SET status = 'delivered', delivered_on = %s, promised_on = %s, shipped_quantity = quantity,
-       delivered_quantity = quantity WHERE id = %s
+UPDATE sales_sales_order_line SET status = 'delivered', delivered_on = %s, promised_on = %s,
+       shipped_quantity = quantity, delivered_quantity = quantity WHERE id = %s
 """
 
 

@@ -90,7 +90,7 @@ function bars(theme: ChartTheme, figures: BarFigures | StackFigures, say: Say): 
       itemStyle: { color: colour, borderRadius: stacked ? 0 : lying ? [0, 3, 3, 0] : [3, 3, 0, 0] },
       label: stacked
         ? { show: true, position: "inside", color: theme.onTone, fontSize: theme.size, formatter: ({ value }: { value: number }) => (value ? say(value, figures.decimals) : "") }
-        : { show: true, position: lying ? "right" : crossed ? "insideBottom" : "top", color: crossed ? theme.onTone : theme.text, fontWeight: 600, fontSize: theme.size, formatter: ({ value }: { value: number }) => `${say(value, figures.decimals)}${lying ? (figures.unit ?? "") : ""}` },
+        : { show: true, position: lying ? "right" : "top", ...(crossed ? { backgroundColor: theme.surface, padding: [1, 3], borderRadius: 3 } : {}), color: theme.text, fontWeight: 600, fontSize: theme.size, formatter: ({ value }: { value: number }) => `${say(value, figures.decimals)}${lying ? (figures.unit ?? "") : ""}` },
       labelLayout: { hideOverlap: true },
       data: one.values.map<Item>((value, at) => ({ value, ...(tones?.[at] ? { itemStyle: { color: theme.tones[tones[at]!] } } : {}) })),
       ...(first && figures.target ? { markLine: targetLine(theme, figures.target, lying) } : {}),
