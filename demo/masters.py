@@ -151,6 +151,13 @@ def _centers(masters: Masters, data: dict[str, Any]) -> None:
             site=masters.site,
             work_center_id=center.id,
         )
+    for code, name, name_en, screens in (
+        ("WALL-HALL", "总装车间大屏", "Assembly hall", ["plan_load", "order_progress"]),
+        ("WALL-LOBBY", "办公楼大厅大屏", "Office lobby", ["order_progress"]),
+    ):
+        access.register_display(
+            masters.by, code=code, name=name, name_en=name_en, site=masters.site, screens=screens, dwell_seconds=30
+        )
     for row in data["skills"]:
         masters.named("plant.skill", row, expires_after_days=row["expires_after_days"])
 

@@ -35,7 +35,7 @@ application = live.app(
     identify,
     session_cookie=SESSION_COOKIE,
     station_cookie=STATION_COOKIE,
-    recheck_on="access.AccessChanged",
+    recheck_on={"access.AccessChanged": "person_id", "access.DisplayChanged": "display_id"},
     beside=beside,
 )
 memory.settle()

@@ -1,5 +1,5 @@
-"""The pages: web/dist out of memory. `/`, `/terminal`, `/phone` and `/portal`, with all paths below, are one page each;
-which screen they show, the page's own router decides."""
+"""The pages: web/dist out of memory. `/`, `/terminal`, `/phone`, `/portal` and `/screen`, with all paths below, are one
+page each; which screen they show, the page's own router decides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.urls import URLPattern, re_path
 from project.config import ROOT
 
 DIST = ROOT / "web" / "dist"
-PAGES = ("office", "terminal", "phone", "portal")
+PAGES = ("office", "terminal", "phone", "portal", "screen")
 LOOK_AGAIN_S = 1.0
 PRESSED = ("text/", "application/javascript", "application/json", "application/manifest+json", "image/svg+xml")
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".woff2": "font/woff2"} | {

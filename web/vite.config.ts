@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import vue from "@vitejs/plugin-vue";
 import { defineConfig, type Plugin } from "vite";
 
-const entries = ["office", "terminal", "phone", "portal"] as const;
+const entries = ["office", "terminal", "phone", "portal", "screen"] as const;
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Which entry page answers a path: what Django does in production, for the dev and preview servers. */

@@ -12,10 +12,10 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from lianzao.access import commands, passwords, queries, rules, sessions
-from lianzao.access.models import Station
+from lianzao.access.models import Display, Station
 from lianzao.access.queries import SESSION_COOKIE, STATION_COOKIE
 from lianzao.foundation import http
-from lianzao.foundation.actor import Actor
+from lianzao.foundation.actor import Actor, system_actor
 from lianzao.foundation.command import Moment, Printable
 from lianzao.values.errors import NotAllowed, NotFound, NotKnown
 
@@ -62,6 +62,18 @@ class StationBody(Schema):
     """The terminal this browser is to become."""
 
     station: UUID
+
+
+class DisplayBody(Schema):
+    """The wall display a link is wanted for."""
+
+    display: UUID
+
+
+class LinkBody(Schema):
+    """The code of a link, as typed or as it stood in the address."""
+
+    code: Annotated[str, Field(min_length=1, max_length=40), Printable]
 
 
 @router.post("/login", operation_id="access_login")
@@ -131,6 +143,40 @@ def bind_this_device(request: HttpRequest, body: StationBody) -> HttpResponse:
     response = http.answer(queries.station_facts(bound.id))
     _set_cookie(request, response, STATION_COOKIE, key, STATION_COOKIE_S)
     return response
+
+
+@router.post("/new_display_link", operation_id="access_new_display_link")
+def new_display_link(request: HttpRequest, body: DisplayBody) -> HttpResponse:
+    """A link for a wall display. The answer shows its code once; we keep its digest only, for half an hour."""
+    by = http.someone(request)
+    code = passwords.new_link_code()
+    made: Display = commands.link_display(by, display=body.display, digest=passwords.digest(code))  # type: ignore[arg-type]
+    return http.answer({"id": made.id, "code": code, "until": made.link_until})
+
+
+@router.post("/open_display", operation_id="access_open_display")
+def open_display(request: HttpRequest, body: LinkBody) -> HttpResponse:
+    """Become a wall display by its link. The answer holds the key, once; 401 when the link is unknown or used up."""
+    _refuse_foreign_page(request)
+    code = rules.plain_link(body.code)
+    display = sessions.display_of_link(code, address=_address(request))
+    key = passwords.new_display_key()
+    opened: Display = commands.connect_display(
+        system_actor("access.display_door"),
+        display=display,  # type: ignore[arg-type]
+        link_digest=passwords.digest(code),
+        key_digest=passwords.digest(key),
+    )
+    return http.answer({"id": opened.id, "key": key})
+
+
+@router.get("/this_display", operation_id="access_this_display")
+def this_display(request: HttpRequest) -> HttpResponse:
+    """What this wall display shows, where and how. 401 when its key is unknown, expired or revoked."""
+    by = http.someone(request, devices=True)
+    if by.kind != "device" or by.id is None:
+        raise NotFound("display_unknown")
+    return http.answer(queries.display_facts(by.id))
 
 
 @router.get("/sessions", operation_id="access_sessions")

@@ -8,11 +8,12 @@ from uuid import UUID
 from django.db import connection
 
 from lianzao.access import passwords, queries, rules, sessions
-from lianzao.access.events import AccessChanged, StationRegistered
+from lianzao.access.events import AccessChanged, DisplayChanged, StationRegistered
 from lianzao.access.models import (
     Assignment,
     Audience,
     Credential,
+    Display,
     Language,
     Person,
     Role,
@@ -20,6 +21,7 @@ from lianzao.access.models import (
     Station,
     Theme,
     Token,
+    WallTheme,
 )
 from lianzao.access.roles import SHIPPED
 from lianzao.foundation import audit, clock, scope
@@ -498,6 +500,116 @@ def retire_station(by: Actor, *, station: Station, reason: str = "") -> Station:
     return station
 
 
+# -- wall displays ----------------------------------------------------------------------------------------------------
+
+
+@command
+def register_display(
+    by: Actor,
+    *,
+    code: str,
+    name: str,
+    site: Site,
+    screens: list[str],
+    name_en: str = "",
+    dwell_seconds: int = 30,
+    language: Language = Language.CHINESE,
+    theme: WallTheme = WallTheme.DARK,
+    expires_at: datetime | None = None,
+) -> Display:
+    """Make a screen on a wall known: at which site, which pages it shows in turn, each for how many seconds.
+
+    A browser becomes it by a link (`POST /api/access/new_display_link`). Raises Invalid("screen_unknown"),
+    NotAllowed("right_not_held") for a screen the maker may not see himself.
+    """
+    scope.check_site(by, site.id, "site")
+    display = Display(code=code, name=name, name_en=name_en, site=site, language=language, theme=theme)
+    _fill_display(by, display, screens, dwell_seconds, expires_at)
+    check_columns(display, ["code", "name", "name_en"])
+    check_unique(display)
+    display.save()
+    return display
+
+
+@command
+def change_display(
+    by: Actor,
+    *,
+    display: Display,
+    name: str | None = None,
+    name_en: str | None = None,
+    screens: list[str] | None = None,
+    dwell_seconds: int | None = None,
+    language: Language | None = None,
+    theme: WallTheme | None = None,
+    expires_at: datetime | None = None,
+) -> Display:
+    """Rename a wall display, or change what it shows, how long each, and in which language and colours."""
+    for field, value in (("name", name), ("name_en", name_en), ("language", language), ("theme", theme)):
+        if value is not None:
+            setattr(display, field, value)
+    _fill_display(
+        by,
+        display,
+        display.screens if screens is None else screens,
+        display.dwell_seconds if dwell_seconds is None else dwell_seconds,
+        expires_at or display.expires_at,
+        given=expires_at is not None,
+    )
+    check_columns(display, ["name", "name_en"])
+    display.save()
+    publish(DisplayChanged(display.site_id, display.id, "changed"))
+    return display
+
+
+@command(hidden=True)
+def link_display(by: Actor, *, display: Display, digest: str) -> Display:
+    """Record a link by its digest: for half an hour, one browser may become this display. An earlier link ends."""
+    _check_display(by, display)
+    display.link_digest = digest
+    display.link_until = clock.real_now() + timedelta(minutes=rules.LINK_MINUTES)
+    display.save()
+    return display
+
+
+@command(hidden=True)
+def connect_display(by: Actor, *, display: Display, link_digest: str, key_digest: str) -> Display:
+    """Bind a wall display to the browser that keeps this key, and use up the link; an earlier browser's key ends.
+
+    Raises NotAllowed("link_used") when another browser was quicker.
+    """
+    if display.link_digest != link_digest or display.retired_at is not None:
+        raise NotAllowed("link_used")
+    display.key_digest, display.link_digest, display.link_until = key_digest, None, None
+    display.opened_at = display.seen_at = clock.real_now()
+    display.save()
+    publish(DisplayChanged(display.site_id, display.id, "opened"))
+    return display
+
+
+@command
+def revoke_display(by: Actor, *, display: Display) -> Display:
+    """Make a wall display's key worthless: within a minute it shows nothing any more. A new link lets it in again."""
+    if display.key_digest is None and display.link_digest is None:
+        raise Conflict("already_revoked", document=display.label)
+    display.key_digest = display.link_digest = display.link_until = display.opened_at = None
+    display.save()
+    publish(DisplayChanged(display.site_id, display.id, "revoked"))
+    return display
+
+
+@command
+def retire_display(by: Actor, *, display: Display, reason: str = "") -> Display:
+    """Take a wall display out of use for good: its key and its link are worth nothing any more."""
+    if display.retired_at is not None:
+        raise Conflict("already_retired", document=display.label)
+    display.retired_at, display.retired_why = clock.now(), reason[:200]
+    display.key_digest = display.link_digest = display.link_until = display.opened_at = None
+    display.save()
+    publish(DisplayChanged(display.site_id, display.id, "retired"))
+    return display
+
+
 # -- guards -----------------------------------------------------------------------------------------------------------
 
 
@@ -533,6 +645,27 @@ def _check_reach(by: Actor, person: Person) -> None:
         else:
             scope.check_site(by, assignment.site_id, "person")
         _check_gift(by, assignment.role.rights, None)
+
+
+def _fill_display(
+    by: Actor, display: Display, screens: list[str], seconds: int, expires_at: datetime | None, *, given: bool = True
+) -> None:
+    display.screens = rules.check_screens(screens)
+    rules.check_dwell(seconds)
+    display.dwell_seconds = seconds
+    if given and expires_at is not None and expires_at.astimezone(UTC) <= clock.real_now():
+        raise Invalid("display_expiry", field="expires_at")
+    display.expires_at = expires_at
+    _check_display(by, display)
+
+
+def _check_display(by: Actor, display: Display) -> None:
+    """Nobody hangs on a wall what he may not see himself."""
+    if display.retired_at is not None:
+        raise Conflict("already_retired", document=display.label)
+    lacking = rules.missing(by.rights, map(rules.screen_right, display.screens))
+    if lacking:
+        raise NotAllowed("right_not_held", right=lacking[0])
 
 
 def _fill_role(by: Actor, role: Role, rights: list[str], masks: list[str]) -> None:

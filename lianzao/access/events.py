@@ -22,3 +22,12 @@ class StationRegistered(Event):
 
     site_id: UUID
     station_id: UUID
+
+
+@dataclass(frozen=True)
+class DisplayChanged(Event):
+    """What a wall display shows, or whether it may show anything, has changed."""
+
+    site_id: UUID
+    display_id: UUID
+    reason: str

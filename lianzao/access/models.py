@@ -47,6 +47,13 @@ class Theme(models.TextChoices):
     DARK = "dark"
 
 
+class WallTheme(models.TextChoices):
+    """Dark walls in halls, light ones in bright rooms."""
+
+    DARK = "dark"
+    LIGHT = "light"
+
+
 class Role(Master):
     """A named set of rights. `home` is the page its people start on; `masks` the columns it hides.
 
@@ -109,6 +116,32 @@ class Station(Master):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
     work_center_id = models.UUIDField(null=True, blank=True)
     key_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
+
+
+class Display(Master):
+    """A screen on a wall: it shows the chosen pages in turn, and may read nothing else. Known by a key.
+
+    A link (kept by its digest, good for a short while and for one browser) lets a browser become it. The key is worth
+    nothing after `expires_at`, if there is one, and after it was revoked.
+    """
+
+    locks = True
+
+    SECRETS = ("key_digest", "link_digest")
+
+    site_id: UUID
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
+    screens = ArrayField(models.CharField(max_length=40), default=list)
+    dwell_seconds = models.PositiveSmallIntegerField(default=30)
+    language = ChoiceField(Language, default=Language.CHINESE)
+    theme = ChoiceField(WallTheme, default=WallTheme.DARK)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    key_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    link_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    link_until = models.DateTimeField(null=True, editable=False)
+    opened_at = models.DateTimeField(null=True, editable=False)
+    #: Kept by the door, not by commands: a look is no change of the record.
+    seen_at = models.DateTimeField(null=True, editable=False)
 
 
 class Token(Entity):

@@ -13,9 +13,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from django.contrib.auth import password_validation
 
+from lianzao.access import rules
+
 #: OWASP's least setting for argon2id (19 MiB, two passes): some 30 ms, and many at once do not eat the machine.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 TOKEN_PREFIX = "lz_"
+DISPLAY_PREFIX = "lzd_"
 
 #: Frequent in Chinese plants and absent from the English list; all lower case.
 _LOCAL = """
@@ -66,6 +69,16 @@ def random_key() -> str:
 def new_token() -> str:
     """A new API token; the prefix lets scanners of leaked secrets recognise it."""
     return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_display_key() -> str:
+    """A key for the browser of a wall display; it says by itself what it is."""
+    return DISPLAY_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_link_code() -> str:
+    """A code to type on the device that is to become a wall display."""
+    return "".join(secrets.choice(rules.LINK_LETTERS) for _ in range(rules.LINK_LENGTH))
 
 
 def digest(secret: str) -> str:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.http import HttpRequest
 
 from lianzao.access import passwords, rules, sessions
-from lianzao.access.models import Person, Role, Site
+from lianzao.access.models import Display, Person, Role, Site
 from lianzao.access.roles import SHIPPED
 from lianzao.foundation import fetching, packing
 from lianzao.foundation.actor import ALL, Actor
@@ -56,6 +56,14 @@ WHERE k.digest = %s AND k.revoked_at IS NULL AND k.expires_at > statement_timest
 """
 
 
+BY_DISPLAY = """
+SELECT d.id, d.name, d.name_en, d.language, d.site_id, to_jsonb(d.screens),
+       d.seen_at IS NULL OR d.seen_at < statement_timestamp() - interval '1 minute'
+FROM access_display d JOIN access_site s ON s.id = d.site_id AND s.retired_at IS NULL
+WHERE d.key_digest = %s AND d.retired_at IS NULL AND (d.expires_at IS NULL OR d.expires_at > statement_timestamp())
+"""
+
+
 def actor_of(request: HttpRequest) -> Actor | None:
     """Who makes this request, by its bearer token or its session cookie; None when nobody has identified himself.
 
@@ -77,7 +85,10 @@ def actor_by(
     """
     if authorization:
         scheme, _, token = authorization.partition(" ")
-        return _by_token(token.strip(), touch) if scheme.lower() == "bearer" and token else None
+        if scheme.lower() != "bearer" or not token:
+            return None
+        known = _by_display if token.strip().startswith(passwords.DISPLAY_PREFIX) else _by_token
+        return known(token.strip(), touch)
     return _by_session(session_key, station_key, touch) if session_key else None
 
 
@@ -116,6 +127,24 @@ def _by_token(token: str, touch: bool) -> Actor | None:
     actor = _actor(who, None)
     limited = rules.common(actor.rights, _json(rights))
     return replace(actor, kind="token", name=f"{actor.name} · {name}", rights=limited)
+
+
+def _by_display(key: str, touch: bool) -> Actor | None:
+    rows = _rows(BY_DISPLAY, [passwords.digest(key)])
+    if not rows:
+        return None
+    id, name, name_en, language, site_id, screens, stale = rows[0]
+    if stale and touch:
+        sessions.touch_display(id)
+    return Actor(
+        id=id,
+        name=(name_en or name) if language.startswith("en") else (name or name_en),
+        kind="device",
+        sites=frozenset({site_id}),
+        rights=rules.display_rights(_json(screens)),
+        language=language,
+        site=site_id,
+    )
 
 
 def _actor(who: list[Any], wanted: UUID | None) -> Actor:
@@ -350,6 +379,34 @@ def station_facts(station_id: UUID) -> StationFacts | None:
     sql = "SELECT id, code, name, name_en, site_id, work_center_id FROM access_station WHERE id = %s"
     rows = _rows(sql, [station_id])
     return StationFacts(*rows[0]) if rows else None
+
+
+@dataclass(frozen=True)
+class DisplayFacts:
+    """A wall display: where it hangs, what it shows and how."""
+
+    id: UUID
+    name: str
+    site_id: UUID
+    site_name: str
+    time_zone: str
+    screens: list[str]
+    dwell_seconds: int
+    language: str
+    theme: str
+
+
+def display_facts(display_id: UUID) -> DisplayFacts:
+    """A wall display by its id, called in its own language. Raises NotFound."""
+    found = Display.objects.select_related("site").filter(id=display_id).first()
+    if found is None:
+        raise NotFound("not_found", entity="access.display", id=str(display_id))
+    shown = [screen for screen in found.screens if screen in rules.SCREENS]
+    said, site = found.said(found.language), found.site
+    return DisplayFacts(
+        found.id, said, site.id, site.said(found.language), site.time_zone, shown,
+        found.dwell_seconds, found.language, found.theme,
+    )  # fmt: skip
 
 
 def partner_name(partner_id: UUID, language: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lianzao.access.models import Assignment, Person, Role, Site, Station, Token
+from lianzao.access.models import Assignment, Display, Person, Role, Site, Station, Token
 from lianzao.foundation.resource import Resource
 
 Resource(
@@ -46,6 +46,13 @@ Resource(
     Station,
     columns="code name name_en site work_center_id",
     filters="site work_center_id",
+    search="code name name_en",
+    site="site",
+)
+Resource(
+    Display,
+    columns="code name name_en site screens dwell_seconds language theme expires_at opened_at link_until seen_at",
+    filters="site language theme",
     search="code name name_en",
     site="site",
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from uuid import UUID
 
 from lianzao.values.errors import Invalid
@@ -26,6 +28,15 @@ STATION_LIMIT = (
     "procurement.record_arrival",
     "procurement.change_eta",
 )
+
+#: What a wall display may show at all, and the rooms whose news each page waits for.
+SCREENS: dict[str, list[str]] = json.loads(Path(__file__).with_name("screens.json").read_text(encoding="utf-8"))
+SHORTEST_DWELL_S = 5
+LONGEST_DWELL_S = 3600
+LINK_MINUTES = 30
+#: Letters and digits that nobody mistakes for each other, read aloud or typed with a remote control.
+LINK_LETTERS = "ABCDEFGHJKLMNPQRTUVWXY34679"
+LINK_LENGTH = 10
 
 LOGIN_FAILURES = 5
 ADDRESS_FAILURES = 20
@@ -108,6 +119,48 @@ def _both(one: str, other: str) -> str | None:
     else:
         return None
     return "*" if (room, name) == ("*", "*") else f"{room}.{name}"
+
+
+# -- wall displays ----------------------------------------------------------------------------------------------------
+
+
+def screen_right(screen: str) -> str:
+    """The right to see a screen."""
+    return f"overviews.view_{screen}"
+
+
+def hearing_right(room: str) -> str:
+    """The right of a device to be told that something happened in a room, and nothing of what."""
+    return f"{room}.hear_news"
+
+
+def display_rights(screens: Iterable[str]) -> frozenset[str]:
+    """What a display may do that shows these screens: see them, and hear when they have changed."""
+    known = [screen for screen in screens if screen in SCREENS]
+    heard = {hearing_right(room) for screen in known for room in SCREENS[screen]}
+    return frozenset(map(screen_right, known)) | heard
+
+
+def check_screens(screens: Iterable[str]) -> list[str]:
+    """The screens in their order, each once. Raises Invalid for none, and for one that we have not got."""
+    found = list(dict.fromkeys(screen.strip() for screen in screens))
+    if not found:
+        raise Invalid("field_missing", field="screens")
+    for screen in found:
+        if screen not in SCREENS:
+            raise Invalid("screen_unknown", field="screens", screen=screen)
+    return found
+
+
+def check_dwell(seconds: int) -> None:
+    """Raise Invalid unless a screen stays long enough to be read."""
+    if not SHORTEST_DWELL_S <= seconds <= LONGEST_DWELL_S:
+        raise Invalid("dwell_out_of_range", field="dwell_seconds", least=SHORTEST_DWELL_S, most=LONGEST_DWELL_S)
+
+
+def plain_link(code: str) -> str:
+    """A link's code as it is kept: without dashes and blanks, in capitals."""
+    return re.sub(r"[\s-]+", "", unicodedata.normalize("NFKC", code)).upper()
 
 
 # -- assignments ------------------------------------------------------------------------------------------------------

@@ -136,6 +136,12 @@ BY_STATION = """
 SELECT id, site_id, code FROM access_station WHERE key_digest = %s AND retired_at IS NULL
 """
 
+BY_LINK = """
+SELECT id FROM access_display
+WHERE link_digest = %s AND link_until > statement_timestamp() AND retired_at IS NULL
+  AND (expires_at IS NULL OR expires_at > statement_timestamp())
+"""
+
 REHASH = "UPDATE access_credential SET password = %s WHERE person_id = %s AND password = %s"
 
 
@@ -186,6 +192,17 @@ def log_in_with_badge(
         address=address,
         agent=agent,
     )
+
+
+def display_of_link(code: str, *, address: str) -> UUID:
+    """The wall display a link was made for. Guessing is made slow. Raises NotKnown("link_unknown"), Locked."""
+    by_address = failure_key("display", address)
+    take_attempt(by_address, rules.ADDRESS_FAILURES)
+    found = _rows(BY_LINK, [passwords.digest(rules.plain_link(code))])
+    if not found:
+        raise NotKnown("link_unknown")
+    give_back(by_address)
+    return found[0][0]
 
 
 def badge_of(code: str) -> str:
@@ -243,6 +260,12 @@ WHERE id = %s AND (used_at IS NULL OR used_at < statement_timestamp() - interval
 """
 
 
+TOUCH_DISPLAY = """
+UPDATE access_display SET seen_at = statement_timestamp()
+WHERE id = %s AND (seen_at IS NULL OR seen_at < statement_timestamp() - interval '1 minute')
+"""
+
+
 def open_session(
     person_id: UUID,
     *,
@@ -272,6 +295,11 @@ def touch_session(session_id: UUID) -> None:
 def touch_token(token_id: UUID) -> None:
     """Remember that a token is in use; written at most once a minute."""
     _run(TOUCH_TOKEN, [token_id])
+
+
+def touch_display(display_id: UUID) -> None:
+    """Remember that a wall display is alive; written at most once a minute."""
+    _run(TOUCH_DISPLAY, [display_id])
 
 
 def end_session(session_id: UUID, person_id: UUID) -> bool:

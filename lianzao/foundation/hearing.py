@@ -21,6 +21,7 @@ from lianzao.foundation.events import RecordChanged
 #: Who may hear of an event on his portal; never itself sent to a partner.
 PARTNERS = "partner_ids"
 _BASE = ("id", "event", "at", "site_id", "topics")
+_BARE = frozenset(_BASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +96,19 @@ class Ear:
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
         #: Equal for all who hear the same, and see the same of it.
-        self.sight = self._sights.setdefault((actor.reach, actor.rights, actor.masks), len(self._sights))
+        self.sight = self._sights.setdefault(
+            (actor.kind == "device", actor.reach, actor.rights, actor.masks), len(self._sights)
+        )
         self.partner = None if actor.partner is None else str(actor.partner)
+        #: A device on a wall learns that something happened, nothing of what: it reads its own page again.
+        self.device = actor.kind == "device"
         self._rooms: dict[str, bool] = {}
         self._masks: dict[str, frozenset[str]] = {}
 
     def hears(self, news: News) -> bool:
         """Whether he may know of it at all."""
+        if self.device:
+            return news.site_id in self.actor.sites and news.record_kind is None and self.sees_room(news.room)
         if news.site_id is not None and news.site_id not in self.actor.sites:
             return False
         if self.partner is not None and self.partner not in news.partners:
@@ -114,6 +121,8 @@ class Ear:
 
     def sees_room(self, room: str) -> bool:
         """Whether he may view anything of a room."""
+        if self.device:
+            return self.actor.may(f"{room}.hear_news")
         if room not in self._rooms:
             self._rooms[room] = any(_views(held, room) for held in self.actor.rights)
         return self._rooms[room]
@@ -127,11 +136,13 @@ class Ear:
         if head == "site":
             return _is_id(rest) and UUID(rest) in self.actor.sites
         if rest:
-            return _is_id(rest)
+            return _is_id(rest) and not self.device
         return "." in topic and self.sees_room(topic.partition(".")[0])
 
     def frame(self, news: News) -> bytes:
         """The event as bytes for this listener; the same bytes serve all with the same sight."""
+        if self.device:
+            return _bare(news)
         house = self.partner is None
         hidden = self._hidden(news) if house else frozenset()
         key = (house, hidden)
@@ -193,6 +204,14 @@ def _frame(news: News, shown: dict[str, Any], house: bool) -> bytes:
         topics = [topic for topic in topics if not topic.startswith("partner:")]
     data = {"id": news.id, "event": news.event, "at": news.at, "site_id": news.site_id, "topics": list(topics)}
     return message(news.event, data | shown, news.cursor)
+
+
+def _bare(news: News) -> bytes:
+    made = news.frames.get((False, _BARE))
+    if made is None:
+        data = {"id": news.id, "event": news.event, "at": news.at, "site_id": news.site_id, "topics": [news.event]}
+        made = news.frames[False, _BARE] = message(news.event, data, news.cursor)
+    return made
 
 
 def message(event: str, data: Mapping[str, Any], cursor: str = "") -> bytes:

@@ -65,8 +65,11 @@ def identify_by(function: Callable[[HttpRequest], Actor | None]) -> None:
     _identify = function
 
 
-def someone(request: HttpRequest) -> Actor:
-    """The actor of a request, asked for once. Raises NotKnown; NotAllowed when a browser's CSRF token does not fit."""
+def someone(request: HttpRequest, *, devices: bool = False) -> Actor:
+    """The actor of a request, asked for once. Raises NotKnown; NotAllowed when a browser's CSRF token does not fit.
+
+    A device on a wall gets in only where `devices` says so, whatever it may see there.
+    """
     if not hasattr(request, "actor"):
         request.actor = _identify(request) if _identify is not None else None  # type: ignore[attr-defined]
         asked = language_of(request)
@@ -81,6 +84,8 @@ def someone(request: HttpRequest) -> Actor:
     actor: Actor | None = request.actor  # type: ignore[attr-defined]
     if actor is None:
         raise NotKnown("not_known")
+    if actor.kind == "device" and not devices:
+        raise NotAllowed("not_for_devices")
     return actor
 
 
@@ -112,7 +117,7 @@ def shared(request: HttpRequest, by: Actor, work: Callable[[], Any]) -> HttpResp
 
     For what depends on nothing of the asker but his rights, his reach, his language and the site in use.
     """
-    seen_by = (by.sites, by.partner, by.rights, by.masks, by.language, by.site)
+    seen_by = (by.kind, by.sites, by.partner, by.rights, by.masks, by.language, by.site)
     made = _together((request.get_full_path(), seen_by), lambda: packing.dumps(work()))
     return HttpResponse(made, content_type="application/json")
 

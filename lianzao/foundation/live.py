@@ -16,7 +16,7 @@ import collections
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -144,9 +144,9 @@ class Listener:
 class Hub:
     """Reads news once and tells it to all who listen."""
 
-    def __init__(self, identify: Identify, recheck_on: str = "") -> None:
+    def __init__(self, identify: Identify, recheck_on: Mapping[str, str] | None = None) -> None:
         self.identify = identify
-        self.recheck_on = recheck_on
+        self.recheck_on = recheck_on or {}
         self.listeners: dict[str, set[Listener]] = {}
         self.open: set[Listener] = set()
         self.kept: collections.deque[News] = collections.deque()
@@ -247,8 +247,8 @@ class Hub:
             self.floor = max(self.floor, self.kept.popleft().xid)
 
     def _tell(self, news: News) -> None:
-        if self.recheck_on and news.event == self.recheck_on:
-            self._recheck(str(news.payload.get("person_id")))
+        if news.event in self.recheck_on:
+            self._recheck(str(news.payload.get(self.recheck_on[news.event])))
         asked: set[Listener] = set()
         for topic in news.topics:
             asked |= self.listeners.get(topic, set())
@@ -363,9 +363,9 @@ class Hub:
             elif actor != listener.ear.actor:
                 listener.ear = Ear(actor)
 
-    def _recheck(self, person_id: str) -> None:
+    def _recheck(self, actor_id: str) -> None:
         for listener in self.open:
-            if str(listener.ear.actor.id) == person_id:
+            if str(listener.ear.actor.id) == actor_id:
                 listener.check_at = 0.0
 
     async def who(self, keys: Keys) -> Actor | None:
@@ -408,11 +408,11 @@ def app(
     *,
     session_cookie: str,
     station_cookie: str,
-    recheck_on: str = "",
+    recheck_on: Mapping[str, str] | None = None,
     beside: Callable[[Hub], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
 ) -> Starlette:
-    """The live process's application. `identify` resolves a session in a thread; `recheck_on` names the event whose
-    person's lines are looked at again at once; `beside` is another way in, open while the application runs."""
+    """The live process's application. `identify` resolves a session in a thread; `recheck_on` names events, and the
+    field that says whose lines are looked at again at once; `beside` is another way in, open while this runs."""
     hub = Hub(identify, recheck_on)
     watched.append(hub)
 

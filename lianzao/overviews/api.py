@@ -11,7 +11,19 @@ from ninja import Router
 from lianzao.access.queries import sites_of
 from lianzao.foundation import http
 from lianzao.foundation.actor import Actor
-from lianzao.overviews import buying, floor, home, item_sheet, kitting, order_360, pegging, shortages, trace
+from lianzao.overviews import (
+    buying,
+    floor,
+    home,
+    item_sheet,
+    kitting,
+    order_360,
+    order_progress,
+    pegging,
+    plan_load,
+    shortages,
+    trace,
+)
 from lianzao.values.errors import Invalid, NotAllowed, NotFound
 
 router = Router(tags=["overviews"])
@@ -36,6 +48,29 @@ def site_in_use(by: Actor, given: UUID | None) -> UUID:
     if site not in by.sites:
         raise NotFound("not_found", entity="access.site", id=str(site))
     return site
+
+
+def screen_viewer(request: HttpRequest, name: str) -> Actor:
+    """Who looks at a screen: one of the house with its right, or a wall display it was given to."""
+    by = http.someone(request, devices=True)
+    right = f"overviews.view_{name}"
+    if by.partner is not None or not by.may(right):
+        raise NotAllowed("not_allowed", right=right)
+    return by
+
+
+@router.get("/screen/order_progress", operation_id="screen_order_progress")
+def screen_order_progress(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Open orders by stage, what is late and why, promises kept, what is due, what was promised anew today."""
+    by = screen_viewer(request, "order_progress")
+    return http.shared(request, by, lambda: order_progress.order_progress(by, site_in_use(by, site)))
+
+
+@router.get("/screen/plan_load", operation_id="screen_plan_load")
+def screen_plan_load(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Load by work center and day, today's plan and what was made, machines now, late operations, the next hours."""
+    by = screen_viewer(request, "plan_load")
+    return http.shared(request, by, lambda: plan_load.plan_load(by, site_in_use(by, site)))
 
 
 @router.get("/order/{uuid:order_id}", operation_id="order_360")

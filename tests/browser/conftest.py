@@ -29,7 +29,13 @@ FLAGS = [
 ]  # fmt: skip
 PICTURES = ROOT / ".test" / "pictures"
 WEB = ROOT / "web"
-SIZES = {"office": (1440, 900), "terminal": (1280, 800), "phone": (390, 844), "portal": (1280, 800)}
+SIZES = {
+    "office": (1440, 900),
+    "terminal": (1280, 800),
+    "phone": (390, 844),
+    "portal": (1280, 800),
+    "screen": (1920, 1080),
+}
 #: An error the browser itself reports when a page asks who we are before signing in: it is an answer, not a fault.
 EXPECTED = re.compile(r"status of (401|404|409|422|423)")
 

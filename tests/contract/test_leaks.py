@@ -22,6 +22,7 @@ from django.test import Client
 from lianzao.access import commands as access
 from lianzao.access.models import Role, Site
 from lianzao.access.queries import actor_for
+from lianzao.access.rules import SCREENS, display_rights
 from lianzao.foundation import http, registry, scope
 from lianzao.foundation.actor import ALL, Actor, system_actor
 from lianzao.foundation.command import Command, run
@@ -166,6 +167,8 @@ def walkers(works: Any) -> list[Walker]:
     sites = frozenset({site.id})
     elsewhere = Actor(id=uuid7(), name="elsewhere", sites=sites, site=site.id, rights=frozenset({"*"}), language="en")
     made.append(Walker("another site", elsewhere, of_other_sites(site.id), acts=elsewhere))
+    wall = Actor(id=uuid7(), name="wall", kind="device", sites=sites, site=site.id, rights=display_rights(SCREENS))
+    made.append(Walker("a wall display of another site", wall, of_other_sites(site.id), acts=wall))
     made.append(Walker("nobody", None, of_other_sites(site.id)))
     return made
 
@@ -336,6 +339,44 @@ def asked_for(
                     yield path.replace(f"{{{name}}}", str(id)), dict(more)
             else:
                 yield path, {name: str(id)}
+
+
+#: What a wall display may read: its screens, itself, and the time.
+FOR_DEVICES = {"/api/access/this_display", "/api/clock"}
+
+
+def test_a_wall_display_reads_its_own_screens_and_nothing_else_of_its_own_site(works: Any, acting: Any) -> None:
+    shown = ["order_progress"]
+    wall = Actor(
+        id=uuid7(), name="wall", kind="device", sites=frozenset({works.site_id}), site=works.site_id,
+        rights=display_rights(shown),
+    )  # fmt: skip
+    client = acting(wall)
+    own = {f"/api/overviews/screen/{name}" for name in shown}
+    walker = Walker("wall", wall, Secrets())
+    walker.secrets.take(Lot.objects.all())
+    faults = []
+    for resource in RESOURCES:
+        for tail in ("", "/export", f"/{uuid7()}"):
+            path = f"/api/{resource.room}/{resource.entity}{tail}"
+            if client.get(path).status_code != 403:
+                faults.append(path)
+    kinds = [each.kind for each in RESOURCES]
+    orders = list(map(str, query_ids(ORDERS_OF_SITES)))
+    for path, names in own_routes():
+        for place, asked in asked_for(path, names, kinds, orders, walker):
+            status = client.get(place, asked).status_code
+            if (status != 403) != (path in FOR_DEVICES | own | {"/api/access/this_device"}):
+                faults.append(f"{place} {asked}: {status}")
+    answer = client.get("/api/overviews/screen/order_progress")
+    assert answer.status_code == 200 and answer.json()["stages"] is not None
+    foreign = client.get("/api/overviews/screen/order_progress", {"site": str(uuid7())})
+    assert foreign.status_code == 404
+    for command in COMMANDS:
+        answer = client.post(f"/api/{command.room}/{command.name}", {}, content_type="application/json")
+        if answer.status_code not in (403, 422):
+            faults.append(f"{command.key}: {answer.status_code}")
+    assert not faults, "\n".join(faults)
 
 
 # -- ordering ---------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from lianzao.access import commands as access
-from lianzao.access import sessions
+from lianzao.access import passwords, sessions
 from lianzao.access.models import Person, Role, Site
 from lianzao.foundation import packing, registry
 from lianzao.foundation.actor import ALL, Actor, system_actor
@@ -47,9 +47,9 @@ class Line:
 
     def __init__(self, way: str | Hand, topics: str, key: str, last: str = "") -> None:
         more = f"Last-Event-ID: {last}\r\n" if last else ""
-        asked = (
-            f"GET /live?topics={topics} HTTP/1.1\r\nHost: here\r\nCookie: lianzao_session={key}\r\n{more}\r\n".encode()
-        )
+        device = key.startswith(passwords.DISPLAY_PREFIX)
+        who = f"Authorization: Bearer {key}" if device else f"Cookie: lianzao_session={key}"
+        asked = f"GET /live?topics={topics} HTTP/1.1\r\nHost: here\r\n{who}\r\n{more}\r\n".encode()
         if isinstance(way, Hand):
             self.made, theirs = socket.socketpair()
             assert way.give(asked, theirs.fileno())
@@ -212,6 +212,28 @@ def test_who_hears_what(door: Door) -> None:
     assert for_partner is not None and for_partner["purchase_order_id"] == str(order)
     assert "days" not in for_partner and "partner_ids" not in for_partner
     assert not any(str(supplier) in topic for topic in for_partner["topics"])
+
+
+def test_a_wall_display_hears_of_its_site_until_it_is_cut_off(door: Door) -> None:
+    here, there = Site.objects.get(code="SZ"), Site.objects.get(code="WH")
+    made = access.register_display(SYSTEM, code="HALL", name="Hall", site=here, screens=["plan_load"])
+    code, key = passwords.new_link_code(), passwords.new_display_key()
+    access.link_display(SYSTEM, display=made, digest=passwords.digest(code))
+    access.connect_display(
+        SYSTEM, display=made.id, link_digest=passwords.digest(code), key_digest=passwords.digest(key)
+    )  # type: ignore[arg-type]
+    assert Line(door.way, "sales.OrderConfirmed,kind:production.work_order", key).status == 403
+    line = door.listen("production.OperationReported,sales.OrderConfirmed", key)
+    door.tell("production.OperationReported", there.id, good="1")
+    door.tell("sales.OrderConfirmed", here.id, number="SO-1")
+    told = door.tell("production.OperationReported", here.id, good="12", work_order_id=uuid7())
+    heard = line.news()
+    assert heard is not None and heard["id"] == told
+    assert set(heard) == {"id", "event", "at", "site_id", "topics"}
+    began = time.monotonic()
+    access.revoke_display(SYSTEM, display=made.id)  # type: ignore[arg-type]
+    assert line.news() is None and time.monotonic() - began < 5
+    assert Line(door.way, "production.OperationReported", key).status == 401
 
 
 def test_a_late_committer_is_heard_and_who_comes_back_misses_nothing(door: Door) -> None:

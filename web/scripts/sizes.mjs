@@ -3,8 +3,10 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
-const budgets = { office: 250, terminal: 120, phone: 120, portal: 120 };
+const budgets = { office: 250, terminal: 120, phone: 120, portal: 120, screen: 350 };
 const routeBudget = 120;
+// The one part that may be heavier, because it comes after the first paint of a page that has charts.
+const exceptions = { "src/kit/chart/engine.ts": 260 };
 const dist = new URL("../dist/", import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL(".vite/manifest.json", dist), "utf8"));
 const weights = new Map();
@@ -44,9 +46,10 @@ for (const [entry, budget] of Object.entries(budgets)) {
   console.log(`${entry.padEnd(9)} ${total.toFixed(1).padStart(7)} kB gz of ${budget}  ${ok ? "ok" : "TOO HEAVY"}`);
   for (const lazy of reach(key, true)) {
     const size = weight(manifest[lazy].file) / 1024;
-    if (size > routeBudget && !first.has(manifest[lazy].file)) {
+    const allowed = exceptions[lazy] ?? routeBudget;
+    if (size > allowed && !first.has(manifest[lazy].file)) {
       failed = true;
-      console.log(`  ${lazy}: ${size.toFixed(1)} kB gz, a lazy part may weigh ${routeBudget}`);
+      console.log(`  ${lazy}: ${size.toFixed(1)} kB gz, this lazy part may weigh ${allowed}`);
     }
     if (entry !== "office" && lazy.includes("apps/office")) {
       failed = true;

@@ -18,6 +18,8 @@ export interface CallOptions {
 
 interface Setting {
   language: () => string;
+  /** Sent with every call: a device without a session says by its key who it is. */
+  headers: () => Record<string, string>;
   /** Called once per refused call when the session has ended. */
   signedOut: () => void;
   fetch: typeof fetch;
@@ -26,6 +28,7 @@ interface Setting {
 
 const setting: Setting = {
   language: () => "zh-CN",
+  headers: () => ({}),
   signedOut: () => undefined,
   fetch: (...args) => fetch(...args),
   wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -70,7 +73,7 @@ async function send(path: string, options: CallOptions): Promise<Response> {
 }
 
 async function sendOnce(url: string, method: string, options: CallOptions): Promise<Response> {
-  const headers: Record<string, string> = { Accept: "application/json", "Accept-Language": setting.language(), ...options.headers };
+  const headers: Record<string, string> = { Accept: "application/json", "Accept-Language": setting.language(), ...setting.headers(), ...options.headers };
   let body: BodyInit | undefined;
   if (options.body instanceof FormData) body = options.body;
   else if (options.body !== undefined) {

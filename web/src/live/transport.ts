@@ -20,9 +20,16 @@ const pause = (ms: number, signal: AbortSignal) =>
     signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
   });
 
+/** Of a device that says by its key who it is: its line belongs to no session, so it shares it with no other tab. */
+let deviceHeaders: (() => Record<string, string>) | null = null;
+
+export function lineOfDevice(headers: () => Record<string, string>): void {
+  deviceHeaders = headers;
+}
+
 export function openStream(receive: Receive): LiveStream {
   return new LiveStream({
-    fetch: (...args) => fetch(...args),
+    fetch: (url, options) => fetch(url, deviceHeaders ? { ...options, headers: { ...options?.headers, ...deviceHeaders() } } : options),
     url: "/live",
     wait: pause,
     onNews: (news) => receive({ type: "news", news }),
@@ -159,6 +166,7 @@ function ownTransport(receive: Receive): Transport {
 }
 
 export function openTransport(receive: Receive): Transport {
+  if (deviceHeaders) return ownTransport(receive);
   if (typeof SharedWorker !== "undefined") return workerTransport(receive);
   if (typeof BroadcastChannel !== "undefined" && "locks" in navigator) return leaderTransport(receive);
   return ownTransport(receive);

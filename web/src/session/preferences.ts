@@ -13,7 +13,7 @@ interface Preferences {
   navCollapsed: boolean;
 }
 
-const key = "lianzao.preferences";
+const common = "lianzao.preferences";
 
 /** Read a JSON value a person's browser keeps; unreadable or forbidden storage counts as empty. */
 export function recall<T>(name: string, fallback: T): T {
@@ -39,7 +39,7 @@ export const preferences = reactive<Preferences>({
   density: "office",
   language: asLanguage(typeof navigator === "undefined" ? "zh" : navigator.language),
   navCollapsed: false,
-  ...(typeof localStorage === "undefined" ? {} : recall<Partial<Preferences>>(key, {})),
+  ...(typeof localStorage === "undefined" ? {} : recall<Partial<Preferences>>(common, {})),
 });
 
 const dark = typeof matchMedia === "undefined" ? null : matchMedia("(prefers-color-scheme: dark)");
@@ -56,8 +56,13 @@ function apply(): void {
   document.querySelector('meta[name="theme-color"]')?.setAttribute("content", shownTheme() === "dark" ? "#0B111C" : "#1F4FD8");
 }
 
-/** Apply the preferences now and whenever they change. Resolves when the words are there. */
-export async function usePreferences(): Promise<void> {
+/**
+ * Apply the preferences now and whenever they change. Resolves when the words are there. A wall keeps its own, so that it
+ * does not change how the same browser's other pages look.
+ */
+export async function usePreferences(of?: "screen"): Promise<void> {
+  const key = of ? `${common}.${of}` : common;
+  if (of) Object.assign(preferences, { theme: "dark", ...recall<Partial<Preferences>>(key, {}) });
   apply();
   dark?.addEventListener("change", apply);
   watch(preferences, () => {

@@ -27,6 +27,8 @@ export const pages: NavPage[] = [
   { name: "buy", to: "/buy", icon: "cart", word: "nav.buy", right: "procurement.order_requisitions" },
   { name: "production", to: "/production", icon: "machine", word: "nav.production", right: "production.view_work_order" },
   { name: "quality", to: "/quality", icon: "shield", word: "nav.quality", right: "quality.view_inspection" },
+  { name: "screens", to: "/screens", icon: "chart", word: "nav.screens", right: "overviews.view_order_progress" },
+  { name: "displays", to: "/displays", icon: "globe", word: "nav.displays", right: "access.register_display" },
 ];
 
 export function useNav(): { sections: ComputedRef<ShellSection[]>; bottom: ComputedRef<ShellEntry[]>; alertsTo: ComputedRef<string | undefined> } {

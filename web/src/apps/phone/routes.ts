@@ -21,6 +21,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/lot/:id", component: () => import("@/features/warehouse/LotPage.vue"), meta: { title: "phone.scan", right: "inventory.view_lot" } },
   { path: "/trace/:id", redirect: (to) => `/lot/${String(to.params.id)}` },
   { path: "/scan", name: "scan", component: () => import("@/features/warehouse/ScanPage.vue"), meta: { title: "phone.scan", right: "inventory.view_lot" } },
+  { path: "/screens/:name?", name: "screens", component: () => import("@/features/screens/ScreensPage.vue"), meta: { title: "screens.title" } },
   { path: "/no-right", component: () => import("@/features/access/WelcomePage.vue"), meta: { title: "noRight.title" } },
   { path: "/me", component: () => import("@/features/access/MePage.vue"), meta: { title: "nav.me" } },
   { path: "/:rest(.*)*", redirect: "/" },
