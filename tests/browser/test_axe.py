@@ -14,9 +14,8 @@ def test_axe_is_looking(plant: Plant, windows: Open) -> None:
     """The check itself: a picture without words and a pale text are found."""
     page = windows("office").sign_in("planner", "/")
     expect(page.locator("main h1")).to_be_visible()
-    page.evaluate(
-        "document.body.insertAdjacentHTML('beforeend', '<main id=bad><img src=x><p style=\"color:#ccc;background:#fff\">pale</p></main>')"
-    )
+    bad = '<main id=bad><img src=x><p style="color:#ccc;background:#fff">pale</p></main>'
+    page.evaluate("(bad) => document.body.insertAdjacentHTML('beforeend', bad)", bad)
     with pytest.raises(AssertionError, match=r"image-alt.*(.|\n)*color-contrast"):
         check_axe(page, "#bad")
 
