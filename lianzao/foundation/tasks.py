@@ -96,11 +96,12 @@ def way(kind: str) -> Callable[[Carry], Carry]:
 
 def held(by: Actor) -> dict[str, Any]:
     """What of an actor is kept with his task."""
+    sites: Any = by.sites
     return {
         "rights": sorted(by.rights),
         "masks": sorted(by.masks),
         "site": None if by.site is None else str(by.site),
-        "sites": None if by.sites is ALL else sorted(str(each) for each in by.sites),
+        "sites": None if sites is ALL else sorted(str(each) for each in sites),
         "language": by.language,
         "kind": by.kind,
     }
@@ -318,7 +319,7 @@ def counted(work: Work, rows: Iterable[Sequence[Any]], *, each: int = 500) -> It
 
 def limited(by: Actor, held: Mapping[str, Any], rights: frozenset[str]) -> Actor:
     """A person as he is now, with no more than he held when he ordered the task, in the language he spoke then."""
-    sites = by.sites
+    sites: Any = by.sites
     if held["sites"] is not None:
         then = frozenset(UUID(each) for each in held["sites"])
         sites = then if sites is ALL else then & sites

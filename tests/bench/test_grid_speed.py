@@ -41,7 +41,7 @@ assert done.created == %d, done.errors[:3]
 
 #: Scroll by `step` pixels a frame, `frames` times, and give the time between frames.
 SCROLL = """async ([way, step, frames]) => {
-  const box = document.querySelector("main [role=grid]");
+  const box = document.querySelector("main [data-grid]");
   const times = [];
   let last = await new Promise((then) => requestAnimationFrame(then));
   for (let n = 0; n < frames; n += 1) {
@@ -80,7 +80,7 @@ def test_ten_thousand_rows_scroll_within_a_frame(browser: Browser, tmp_path: Pat
         page.locator("input").first.fill("reader")
         page.locator("input[type=password]").fill("Kupfer-Glanz-7431")
         page.locator("button[type=submit]").click()
-        grid = page.locator("main [role=grid]")
+        grid = page.locator("main [data-grid]")
         expect(grid).to_have_attribute("aria-rowcount", str(ROWS + 1), timeout=30_000)
         figures: dict[str, Any] = {"empty": measured(empty, "down", 0)}
         page.bring_to_front()

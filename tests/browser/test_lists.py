@@ -69,7 +69,7 @@ def opened(windows: Open, turn: tuple[str, str], login: str, path: str = LIST) -
 
 
 def grid(page: Page) -> Locator:
-    return page.locator("main [role=grid]")
+    return page.locator("main [data-grid]")
 
 
 def row(page: Page, code: str) -> Locator:
@@ -254,8 +254,8 @@ def test_by_keyboard_alone(plant: Plant, windows: Open, turn: tuple[str, str], w
     page.keyboard.press("Escape")
     page.keyboard.press("F1")
     expect(page.get_by_role("dialog")).to_contain_text(command_title("parties.create_party", turn[0]))
-    page.get_by_role("dialog").get_by_role("button", name="Buyer").click()
-    expect(page.locator("[data-manual]")).to_contain_text("采购员")
+    page.get_by_role("dialog").get_by_role("button", name=word("help.m_lists")).click()
+    expect(page.locator("[data-manual]")).to_contain_text("Ctrl Enter")
     check_axe(page, "[role=dialog]", modes=("light", "dark"))
     page.keyboard.press("Escape")
     grid(page).focus()

@@ -80,7 +80,7 @@ export const keyText = (key: string): string =>
   key
     .replace("Ctrl+", mac ? "⌘ " : "Ctrl ")
     .replace("Shift+", "Shift ")
-    .replace(/^[a-z]$/, (letter) => letter.toUpperCase())
+    .replace(/(^|[ +])([a-z])$/, (_, before: string, letter: string) => before + letter.toUpperCase())
     .replace("ArrowDown", "↓")
     .replace("ArrowUp", "↑")
     .replace("ArrowLeft", "←")

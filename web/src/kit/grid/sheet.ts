@@ -71,6 +71,7 @@ export interface Sheet {
   stale: Ref<Stale[]>;
   trying: Ref<boolean>;
   canUndo: ComputedRef<boolean>;
+  labelOf(id: string): string;
   has(id: string, column: string): boolean;
   value(row: Row, column: string): unknown;
   errorAt(id: string, column: string): string;
@@ -134,6 +135,10 @@ export function makeSheet(label: (row: Row) => string): Sheet {
     stale,
     trying,
     canUndo: computed(() => steps.value.length > 0),
+    labelOf: (id) => {
+      const draft = drafts.get(id);
+      return draft ? label(draft.row) : "";
+    },
     has: (id, column) => column in (drafts.get(id)?.cells ?? {}),
     value: (row, column) => {
       const cells = drafts.get(row.id)?.cells;
