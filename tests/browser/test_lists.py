@@ -22,10 +22,10 @@ from tests.browser.conftest import WEB, Open
 from tests.browser.plant import Plant
 
 LIST = "/list/parties/party"
-#: "P-3" is wrong until it is corrected: nobody pays in a currency of five letters.
+#: "ZQX-3" is wrong until it is corrected: nobody pays in a currency of five letters.
 SHEET = "\n".join(
     ["{code}\t{name}\t{supplier}\t{currency}"]
-    + [f"P-{n}\t新供应商 {n}\t{{yes}}\t{'EUROS' if n == 3 else 'CNY'}" for n in range(1, 6)]
+    + [f"ZQX-{n}\t新供应商 {n}\t{{yes}}\t{'EUROS' if n == 3 else 'CNY'}" for n in range(1, 6)]
 )
 
 
@@ -143,24 +143,24 @@ def test_a_buyers_day_with_a_list(
     expect(preview.locator("[data-paste-row=refused]")).to_have_count(1)
     expect(page.locator("[data-write]")).to_be_disabled()
     check_axe(page, "[role=dialog]", modes=("light", "dark"))
-    assert not Party.objects.filter(code__startswith="P-").exists()
+    assert not Party.objects.filter(code__startswith="ZQX-").exists()
     wrong = preview.locator("input.fix.wrong")
     wrong.fill("CNY")
     wrong.press("Tab")
     expect(preview.locator("[data-paste-row=new]")).to_have_count(5)
     page.locator("[data-write]").click()
     expect(preview).to_have_count(0)
-    expect(row(page, "P-5")).to_be_visible()
-    assert Party.objects.filter(code__startswith="P-", is_supplier=True, currency="CNY").count() == 5
+    expect(row(page, "ZQX-5")).to_be_visible()
+    assert Party.objects.filter(code__startswith="ZQX-", is_supplier=True, currency="CNY").count() == 5
 
     # One command for many, by keyboard; what is refused is said with its reason.
     grid(page).press("e")
     page.keyboard.press("/")
-    page.keyboard.type("P-")
+    page.keyboard.type("ZQX")
     page.keyboard.press("Enter")
     expect(row(page, "MILL")).to_have_count(0)
     expect(grid(page)).to_be_focused()
-    run(plant.system, "parties.retire_party", {"party": str(Party.objects.get(code="P-2").id)})
+    run(plant.system, "parties.retire_party", {"party": str(Party.objects.get(code="ZQX-2").id)})
     page.keyboard.press("x")
     for _ in range(4):
         page.keyboard.press("j")
@@ -174,10 +174,11 @@ def test_a_buyers_day_with_a_list(
     expect(task).to_contain_text("5")
     task.get_by_role("button").first.click()
     expect(task.locator(".refused li")).to_have_count(1)
-    expect(task.locator(".refused")).to_contain_text("P-2")
+    expect(task.locator(".refused")).to_contain_text("ZQX-2")
     check_axe(page, "[role=dialog]", modes=("light", "dark"))
     page.keyboard.press("Escape")
-    assert Party.objects.filter(code__startswith="P-", retired_at=None).count() == 0
+    assert Party.objects.filter(code__startswith="ZQX-", retired_at=None).count() == 0
+    expect(page.locator("main [role=row] [data-column=code]")).to_have_count(0)  # what is retired leaves the list
 
     # The list as a file, made in the background: it comes by itself, with the filter and the columns of the screen.
     page.goto(page.url.partition("?")[0] + "?is_supplier=true")
@@ -231,6 +232,7 @@ def test_by_keyboard_alone(plant: Plant, windows: Open, turn: tuple[str, str], w
     page = opened(windows, turn, "buyer")
     here = page.locator("main [role=row].active [data-column=code]")
     page.keyboard.press("j")
+    expect(here).to_have_text("BOLT")
     first = here.inner_text()
     page.keyboard.press("j")
     expect(here).not_to_have_text(first)

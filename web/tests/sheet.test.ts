@@ -39,6 +39,8 @@ describe("what a list is asked for", () => {
     expect(sortWithin({ ...emptyQuery(), sort: "-due,status", group: "status,due__week" })).toBe("status,due");
     expect(sortWithin({ ...emptyQuery(), sort: "-due", group: "status" })).toBe("status,-due");
     expect(sortWithin({ ...emptyQuery(), sort: "-due" })).toBe("-due");
+    expect(sortWithin({ ...emptyQuery(), group: "status" }, "-number")).toBe("status,-number");
+    expect(sortWithin(emptyQuery(), "-number")).toBe("");
   });
 
   test("a link carries groups and view", () => {

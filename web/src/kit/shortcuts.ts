@@ -59,6 +59,11 @@ export function findShortcut(lists: Iterable<Shortcut[]>, event: KeyboardEvent, 
   return found;
 }
 
+/** Whether a dialog or drawer is open; one that is on its way out has nothing to say any more. */
+export function modalOpen(): boolean {
+  return [...document.querySelectorAll("[role=dialog][aria-modal=true]")].some((panel) => !panel.parentElement?.matches(".slide-leave-active, .pop-leave-active"));
+}
+
 let listening = false;
 function listen(): void {
   if (listening || typeof document === "undefined") return;
@@ -66,7 +71,7 @@ function listen(): void {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented) return;
     // An open dialog is a page of its own; its fields and buttons have the keys.
-    if (document.querySelector("[role=dialog][aria-modal=true]") && !(event.target as HTMLElement).closest("[role=dialog]")) return;
+    if (modalOpen() && !(event.target as HTMLElement).closest("[role=dialog]")) return;
     const found = findShortcut(table, event, preferences.shortcuts);
     if (!found?.run) return;
     event.preventDefault();

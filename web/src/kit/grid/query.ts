@@ -24,11 +24,11 @@ export const groupsOf = (query: GridQuery): string[] => (query.group ?? "").spli
 /** The columns' own names of the groups: `due_at__week` is of `due_at`. */
 export const groupColumn = (name: string): string => name.split("__")[0];
 
-/** Rows stand in the order of their groups first; a column already sorted by keeps its direction within. */
-export function sortWithin(query: GridQuery): string {
+/** Rows stand in the order of their groups first, within them as asked, or as the list stands by itself (`usual`). */
+export function sortWithin(query: GridQuery, usual = ""): string {
   const groups = groupsOf(query).map(groupColumn);
   if (!groups.length) return query.sort;
-  return [...groups, ...query.sort.split(",").filter((part) => part && !groups.includes(part.replace(/^-/, "")))].join(",");
+  return [...groups, ...(query.sort || usual).split(",").filter((part) => part && !groups.includes(part.replace(/^-/, "")))].join(",");
 }
 
 /** The query from the page's address; names the grid does not know are left alone. */
