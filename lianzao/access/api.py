@@ -179,6 +179,16 @@ def this_display(request: HttpRequest) -> HttpResponse:
     return http.answer(queries.display_facts(by.id))
 
 
+@router.get("/views/{list_name}", operation_id="access_views")
+def views(request: HttpRequest, list_name: str) -> HttpResponse:
+    """The views I have of a list: my own, those shared with a role of mine, and which one it opens with."""
+    by = http.someone(request)
+    rows = queries.views_of(by, list_name) if by.id is not None else []
+    first = queries.first_view(by, list_name) if by.id is not None else None
+    roles = queries.roles_to_share_with(by) if by.id is not None and by.partner is None else []
+    return http.answer({"rows": rows, "first": first, "roles": roles})
+
+
 @router.get("/sessions", operation_id="access_sessions")
 def my_sessions(request: HttpRequest) -> HttpResponse:
     """My open sessions, latest use first; `current` marks this one."""
@@ -244,6 +254,8 @@ def _told(request: HttpRequest, by: Actor) -> dict[str, Any]:
             "name": who.name,
             "language": who.language,
             "theme": who.theme,
+            "density": who.density,
+            "shortcuts": who.shortcuts,
         },
         "roles": who.roles,
         "home": who.home,

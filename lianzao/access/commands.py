@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -13,10 +14,12 @@ from lianzao.access.models import (
     Assignment,
     Audience,
     Credential,
+    Density,
     Display,
     Language,
     Person,
     Role,
+    SavedView,
     Site,
     Station,
     Theme,
@@ -24,12 +27,12 @@ from lianzao.access.models import (
     WallTheme,
 )
 from lianzao.access.roles import SHIPPED
-from lianzao.foundation import audit, clock, scope
+from lianzao.foundation import audit, clock, packing, scope
 from lianzao.foundation.actor import ALL, Actor
 from lianzao.foundation.command import command
 from lianzao.foundation.outbox import publish
 from lianzao.foundation.resource import check_columns, check_unique
-from lianzao.values.errors import Conflict, Invalid, NotAllowed, RuleBroken
+from lianzao.values.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 
 # -- people -----------------------------------------------------------------------------------------------------------
 
@@ -217,9 +220,15 @@ def set_own_pin(by: Actor, *, password: str, new_pin: str) -> Person:
 
 @command
 def set_preferences(
-    by: Actor, *, language: Language | None = None, theme: Theme | None = None, site: Site | None = None
+    by: Actor,
+    *,
+    language: Language | None = None,
+    theme: Theme | None = None,
+    site: Site | None = None,
+    density: Density | None = None,
+    shortcuts: bool | None = None,
 ) -> Person:
-    """Set one's own language, theme, and the site one works at."""
+    """Set one's own language, theme, density, whether single keys are orders, and the site one works at."""
     person = _self(by)
     if site is not None:
         scope.check_site(by, site.id, "site")
@@ -232,8 +241,99 @@ def set_preferences(
         person.language = language
     if theme is not None:
         person.theme = theme
+    if density is not None:
+        person.density = density
+    if shortcuts is not None:
+        person.shortcuts = shortcuts
     person.save()
     return person
+
+
+# -- ways of looking at lists -----------------------------------------------------------------------------------------
+
+#: Views one person keeps of one list, and how long a recipe may be.
+MOST_VIEWS, LONGEST_RECIPE = 50, 20_000
+
+
+@command(hidden=True)
+def save_view(
+    by: Actor,
+    *,
+    list_name: str,
+    name: str,
+    recipe: dict[str, Any],
+    role: Role | None = None,
+    view: UUID | None = None,
+    first: bool | None = None,
+) -> SavedView:
+    """Keep how you look at a list under a name: filters, sorting, groups, columns; `view` names the one it replaces.
+
+    With a role all who have that role find it among their views; you must have the role yourself, or be one who gives
+    roles. `first` makes the list open with it for you, or no longer. Raises NotFound for a view that is not yours.
+    """
+    person = _self(by)
+    plain = rules.check_view_name(name)
+    where = rules.check_list_name(list_name)
+    if len(packing.text(recipe)) > LONGEST_RECIPE:
+        raise Invalid("too_long", field="recipe")
+    if role is not None and not _may_share_with(by, role):
+        raise NotAllowed("not_your_role")
+    own = SavedView.objects.filter(owner=person, list_name=where, dropped_at=None)
+    if view is not None:
+        saved = own.filter(pk=view).first()
+        if saved is None:
+            raise NotFound("not_found", entity="access.saved_view", id=str(view))
+    else:
+        if own.count() >= MOST_VIEWS:
+            raise Invalid("too_many", field="name", most=MOST_VIEWS)
+        saved = SavedView(owner=person, list_name=where)
+    if own.filter(name=plain).exclude(pk=saved.pk).exists():
+        raise Conflict("already_taken", field="name", value=plain)
+    saved.name, saved.recipe, saved.role = plain, recipe, role
+    saved.save()
+    if first is not None:
+        _open_first(person, where, str(saved.pk) if first else None, only=str(saved.pk))
+    return saved
+
+
+@command(hidden=True)
+def drop_view(by: Actor, *, view: UUID) -> SavedView:
+    """Give up a view of yours; those it was shared with lose it too. Raises NotFound when it is not yours."""
+    person = _self(by)
+    saved = SavedView.objects.filter(pk=view, owner=person, dropped_at=None).first()
+    if saved is None:
+        raise NotFound("not_found", entity="access.saved_view", id=str(view))
+    saved.dropped_at = by.now
+    saved.save()
+    return saved
+
+
+@command(hidden=True)
+def open_with(by: Actor, *, list_name: str, view: UUID | None = None) -> Person:
+    """Let a list open with a view, your own or one shared with you; without a view, with all its rows."""
+    person = _self(by)
+    where = rules.check_list_name(list_name)
+    if view is not None and all(each["id"] != view for each in queries.views_of(by, where)):
+        raise NotFound("not_found", entity="access.saved_view", id=str(view))
+    _open_first(person, where, str(view) if view is not None else None)
+    return person
+
+
+def _open_first(person: Person, where: str, view: str | None, *, only: str = "") -> None:
+    """Remember with which view a list opens; `only`: forget it only if it was this one."""
+    first = dict(person.first_views)
+    if view is not None:
+        first[where] = view
+    elif not only or first.get(where) == only:
+        first.pop(where, None)
+    person.first_views = first
+    person.save()
+
+
+def _may_share_with(by: Actor, role: Role) -> bool:
+    if by.may("access.assign_role"):
+        return True
+    return Assignment.objects.filter(person_id=by.id, role=role).exists()
 
 
 @command

@@ -54,6 +54,13 @@ class WallTheme(models.TextChoices):
     LIGHT = "light"
 
 
+class Density(models.TextChoices):
+    """How close rows stand on the office's screens."""
+
+    NORMAL = "office"
+    COMPACT = "compact"
+
+
 class Role(Master):
     """A named set of rights. `home` is the page its people start on; `masks` the columns it hides.
 
@@ -81,6 +88,11 @@ class Person(Master):
     login = models.CharField(max_length=60, unique=True)
     language = ChoiceField(Language, default=Language.CHINESE)
     theme = ChoiceField(Theme, default=Theme.SYSTEM)
+    density = ChoiceField(Density, default=Density.NORMAL)
+    #: Whether single keys (J, K, X …) are orders on his screens.
+    shortcuts = models.BooleanField(default=True)
+    #: By list: the saved view it opens with.
+    first_views = models.JSONField(default=dict, blank=True, editable=False)
     partner_id = models.UUIDField(null=True, blank=True)
     preferred_site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     is_demo = models.BooleanField(default=False, editable=False)
@@ -159,6 +171,40 @@ class Token(Entity):
     revoked_at = models.DateTimeField(null=True, editable=False)
     #: Kept by the door, not by commands: a use is no change of the record.
     used_at = models.DateTimeField(null=True, editable=False)
+
+
+class SavedView(Entity):
+    """How somebody looks at a list: its filters, sorting, groups and columns under a name; his own, or a role's too.
+
+    It holds a recipe and no rows: whoever uses a shared one sees what he himself may see.
+    """
+
+    locks = False
+
+    owner_id: UUID
+    role_id: UUID | None
+
+    owner = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    list_name = models.CharField(max_length=120)
+    name = models.CharField(max_length=60)
+    role = models.ForeignKey(Role, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    recipe = models.JSONField(default=dict)
+    dropped_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(Entity.Meta):
+        db_table = "access_saved_view"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "list_name", "name"],
+                condition=models.Q(dropped_at__isnull=True),
+                name="access_saved_view_once",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["list_name"], name="access_saved_view_by_list", condition=models.Q(dropped_at__isnull=True)
+            )
+        ]
 
 
 class Credential(models.Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from lianzao.access import passwords, rules, sessions
 from lianzao.access.models import Display, Person, Role, Site
 from lianzao.access.roles import SHIPPED
-from lianzao.foundation import fetching, packing
+from lianzao.foundation import fetching, packing, tasks
 from lianzao.foundation.actor import ALL, Actor
 from lianzao.values.errors import NotFound
 
@@ -24,7 +24,13 @@ STATION_COOKIE = "lianzao_station"
 
 #: What everybody who logged in may do with what is his own.
 OWN_NOTICES = frozenset({"alerts.mark_read", "alerts.mark_all_read"})
-OWN_RIGHTS = OWN_NOTICES | {"access.change_password", "access.set_preferences", "access.set_own_pin"}
+#: Changing cells, ordering for many and writing a list to a file are ways to use rights, and give none of themselves.
+OWN_WORK = frozenset(
+    {"foundation.change_sheet", "foundation.order_many", "foundation.export_list", "foundation.stop_task"}
+)
+OWN_VIEWS = frozenset({"access.save_view", "access.drop_view", "access.open_with"})
+OWN_SELF = frozenset({"access.change_password", "access.set_preferences", "access.set_own_pin"})
+OWN_RIGHTS = OWN_NOTICES | OWN_WORK | OWN_VIEWS | OWN_SELF
 OWN_RIGHTS_AT_STATION = OWN_NOTICES | {"access.set_preferences"}
 
 _WHO = """
@@ -114,7 +120,7 @@ def _by_session(key: str, station_key: str, touch: bool) -> Actor | None:
 def _own(rights: frozenset[str], who: list[Any]) -> frozenset[str]:
     """What everybody may do for himself; before a temporary password is changed, nothing outside this room."""
     must_change: bool = who[6]
-    return rights - OWN_NOTICES if must_change else rights
+    return rights & OWN_SELF if must_change else rights
 
 
 def _by_token(token: str, touch: bool) -> Actor | None:
@@ -173,7 +179,7 @@ def _held(rows: Iterable[list[Any]]) -> list[rules.Held]:
 
 # -- people -----------------------------------------------------------------------------------------------------------
 
-PERSON = f"SELECT p.login, p.theme, p.is_demo, {_WHO} FROM access_person p " + (
+PERSON = f"SELECT p.login, p.theme, p.density, p.shortcuts, {_WHO} FROM access_person p " + (
     "LEFT JOIN access_credential c ON c.person_id = p.id WHERE p.id = %s AND p.retired_at IS NULL"
 )
 
@@ -189,6 +195,8 @@ class Profile:
     name_en: str
     language: str
     theme: str
+    density: str
+    shortcuts: bool
     roles: tuple[str, ...]
     home: str
     must_change_password: bool
@@ -199,11 +207,13 @@ def profile(person_id: UUID, site_id: UUID | None, spoken: str = "") -> Profile:
     rows = _rows(PERSON, [person_id])
     if not rows:
         raise NotFound("not_found", entity="access.person", id=str(person_id))
-    login, theme, _, *who = rows[0]
+    login, theme, density, shortcuts, *who = rows[0]
     id, name, name_en, language, _, preferred, must_change, held, sites = who
     standing = rules.standing(_held(_json(held)), site_id or preferred, [UUID(site) for site in _json(sites)])
     said = (name_en or name) if (spoken or language).startswith("en") else (name or name_en)
-    return Profile(id, login, said, name, name_en, language, theme, standing.roles, standing.home, must_change)
+    return Profile(
+        id, login, said, name, name_en, language, theme, density, shortcuts, standing.roles, standing.home, must_change
+    )
 
 
 def actor_for(login: str, *, site: UUID | None = None) -> Actor:
@@ -211,9 +221,71 @@ def actor_for(login: str, *, site: UUID | None = None) -> Actor:
     found = Person.objects.filter(login=rules.plain_login(login), retired_at=None).first()
     if found is None:
         raise NotFound("not_found", entity="access.person", id=login)
-    _, _, _, *who = _rows(PERSON, [found.id])[0]
+    _, _, _, _, *who = _rows(PERSON, [found.id])[0]
     actor = _actor(who, site)
     return replace(actor, rights=actor.rights | _own(OWN_RIGHTS, who))
+
+
+@tasks.remember_by
+def _as_then(person_id: UUID, held: Mapping[str, Any]) -> Actor | None:
+    """Who somebody is now who ordered a task, with no more than he held then; None when he may no longer come in."""
+    found = _rows(PERSON, [person_id])
+    if not found:
+        return None
+    _, _, _, _, *who = found[0]
+    actor = _actor(who, UUID(held["site"]) if held["site"] else None)
+    now = actor.rights | _own(OWN_RIGHTS, who)
+    return tasks.limited(actor, held, rules.common(now, held["rights"]))
+
+
+VIEWS = """
+SELECT v.id, v.name, v.recipe, v.owner_id, v.role_id, v.version, r.name, r.name_en, o.name, o.name_en
+FROM access_saved_view v
+JOIN access_person o ON o.id = v.owner_id
+LEFT JOIN access_role r ON r.id = v.role_id
+WHERE v.list_name = %s AND v.dropped_at IS NULL AND (v.owner_id = %s OR v.role_id IN (
+    SELECT a.role_id FROM access_assignment a JOIN access_role h ON h.id = a.role_id AND h.retired_at IS NULL
+    WHERE a.person_id = %s))
+ORDER BY v.owner_id <> %s, v.name, v.id
+"""
+
+
+def views_of(by: Actor, list_name: str) -> list[dict[str, Any]]:
+    """The views of a list that a person has: his own first, then those shared with a role of his."""
+    english = by.language.startswith("en")
+    made: list[dict[str, Any]] = []
+    for id, name, recipe, owner, role, version, *names in _rows(VIEWS, [list_name, by.id, by.id, by.id]):
+        said = [(en or zh) if english else (zh or en) for zh, en in (names[:2], names[2:])]
+        made.append(
+            {
+                "id": id,
+                "name": name,
+                "recipe": _json(recipe),
+                "own": owner == by.id,
+                "owner": said[1] or "",
+                "role": None if role is None else {"id": role, "name": said[0]},
+                "version": version,
+            }
+        )
+    return made
+
+
+def roles_to_share_with(by: Actor) -> list[dict[str, Any]]:
+    """The roles a person may share a view with: his own, or all where he is one who gives roles."""
+    rows = Role.objects.filter(retired_at=None)
+    if not by.may("access.assign_role"):
+        rows = rows.filter(assignments__person=by.id).distinct()
+    english = by.language.startswith("en")
+    return [
+        {"id": id, "name": (en or zh) if english else (zh or en)}
+        for id, zh, en in rows.order_by("code").values_list("id", "name", "name_en")
+    ]
+
+
+def first_view(by: Actor, list_name: str) -> str | None:
+    """The view a list opens with for a person."""
+    found = Person.objects.filter(pk=by.id).values_list("first_views", flat=True).first() or {}
+    return found.get(list_name)
 
 
 def rights_of(person_id: UUID) -> frozenset[str]:

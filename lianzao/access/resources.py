@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lianzao.access.models import Assignment, Display, Person, Role, Site, Station, Token
+from lianzao.access.models import Assignment, Display, Person, Role, SavedView, Site, Station, Token
 from lianzao.foundation.resource import Resource
 
 Resource(
@@ -55,4 +55,11 @@ Resource(
     filters="site language theme",
     search="code name name_en",
     site="site",
+)
+Resource(
+    SavedView,
+    columns="list_name name owner role dropped_at updated_at",
+    filters="list_name owner role",
+    search="name",
+    sort="list_name,name",
 )

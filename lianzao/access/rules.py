@@ -163,6 +163,29 @@ def plain_link(code: str) -> str:
     return re.sub(r"[\s-]+", "", unicodedata.normalize("NFKC", code)).upper()
 
 
+# -- ways of looking at lists -----------------------------------------------------------------------------------------
+
+LONGEST_VIEW_NAME = 60
+_LIST = re.compile(r"[a-z][a-z0-9_.\-]{0,119}")
+
+
+def check_view_name(name: str) -> str:
+    """A view's name without the blanks around it. Raises Invalid for an empty or too long one."""
+    plain = " ".join(name.split())
+    if not plain:
+        raise Invalid("field_missing", field="name")
+    if len(plain) > LONGEST_VIEW_NAME:
+        raise Invalid("too_long", field="name")
+    return plain
+
+
+def check_list_name(name: str) -> str:
+    """The name of a list, as screens call it: `sales.sales_order`, `orders-open`. Raises Invalid for another text."""
+    if not _LIST.fullmatch(name):
+        raise Invalid("malformed", field="list_name")
+    return name
+
+
 # -- assignments ------------------------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,19 @@ from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 from ninja.utils import check_csrf
 
-from lianzao.foundation import audit, clock, figures, lists, packing, registry, rowsecurity, scope, transfer, words
+from lianzao.foundation import (
+    audit,
+    clock,
+    figures,
+    grouping,
+    lists,
+    packing,
+    registry,
+    rowsecurity,
+    scope,
+    transfer,
+    words,
+)
 from lianzao.foundation import link as links
 from lianzao.foundation import meta as metadata
 from lianzao.foundation.actor import Actor
@@ -396,7 +408,7 @@ def versions_of(request: HttpRequest, made: Command[Any, Any], data: Mapping[str
 
 
 def add_resource(router: Router, resource: Resource) -> None:
-    """The routes of a resource: list, record, export."""
+    """The routes of a resource: list, groups, record, export."""
     name = resource.entity
     filters = [
         {"name": each, "in": "query", "schema": {"type": "string"}}
@@ -409,6 +421,15 @@ def add_resource(router: Router, resource: Resource) -> None:
         def rows() -> Any:
             with reading(by):
                 return lists.listing(by, resource, request.GET)  # type: ignore[arg-type]
+
+        return shared(request, by, rows)
+
+    def groups(request: HttpRequest) -> HttpResponse:
+        by = allowed(request, resource)
+
+        def rows() -> Any:
+            with reading(by):
+                return grouping.groups(by, resource, request.GET)  # type: ignore[arg-type]
 
         return shared(request, by, rows)
 
@@ -428,6 +449,7 @@ def add_resource(router: Router, resource: Resource) -> None:
 
     for function, route, what in (
         (listing, f"/{name}", "list"),
+        (groups, f"/{name}/groups", "groups"),
         (export, f"/{name}/export", "export"),
         (record, f"/{name}/{{uuid:id}}", "get"),
     ):

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from lianzao.foundation import scope, words
+from lianzao.foundation import grouping, scope, sheets, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import UNSET, Command, Parameter
 from lianzao.foundation.entity import Approvable, MoneyField, QuantityField, SiteField
@@ -43,13 +43,23 @@ def told(by: Actor, resource: Resource, language: str) -> dict[str, Any]:
     room, entity = resource.room, resource.entity
     shown = scope.columns(by, resource)
     names = list(dict.fromkeys([*shown, *(each for each in resource.writable_names if by.partner is None)]))
+    masked = scope.masked_of(by, resource)
+    edits = sheets.editable(by, resource)
+    adding = grouping.adding_names(by, resource)
     columns = []
     for name in names:
         column = told_field(resource.field(name), room, entity, language)
+        plain = column["type"] not in ("json", "list")
         column["listed"] = name in shown
         column["writable"] = name in resource.writable_names
-        column["filterable"] = name in resource.filter_names
-        column["sortable"] = column["type"] not in ("json", "list")
+        column["filterable"] = name in resource.filter_names and name not in masked
+        column["sortable"] = plain and name not in masked
+        column["groupable"] = plain and name in shown and name not in masked
+        column["sums"] = column["name"] in adding
+        if name in masked:
+            column["masked"] = True
+        if column["name"] in edits:
+            column["edit"] = edits[column["name"]]
         columns.append(column)
     return {
         "room": room,

@@ -209,6 +209,9 @@ def test_lists_records_exports_and_searches_tell_nothing(walkers: list[Walker], 
                         walker.faults.append(f"{path}?{query}: counts {answer.json()['total']}")
                 if walker.by is None and answer.status_code != 401:
                     walker.faults.append(f"{path}: nobody gets {answer.status_code}")
+            for name in groupable(resource):
+                answer = client.get(f"{path}/groups", {"by": name})
+                walker.reads(f"{path}/groups?by={name}", answer)
             for form in ("csv", "xlsx"):
                 answer = client.get(f"{path}/export", {"format": form})
                 walker.reads(f"{path}/export {form}", answer)
@@ -220,6 +223,12 @@ def test_lists_records_exports_and_searches_tell_nothing(walkers: list[Walker], 
                         f"{path}/{id}: {unknown.status_code}, and another answer for what is not there"
                     )
     tell(walkers)
+
+
+def groupable(resource: Resource) -> list[str]:
+    """What rows are put together by to learn of them: what names them, and what they point at."""
+    columns = [name for name in resource.column_names if isinstance(resource.field(name), models.ForeignKey)]
+    return [*(name for name in LABELS if name in resource.column_names), *columns][:4]
 
 
 def label_of(model: type[models.Model]) -> str | None:

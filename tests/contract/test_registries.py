@@ -136,6 +136,13 @@ def test_a_list_is_read_filtered_searched_sorted_and_exported(resource: Resource
     assert client.get(path, {"no_such_column": "1"}).status_code == 422
     assert client.get(path, {"sort": "no_such_column"}).status_code == 422
     assert client.get(path, {"limit": "100000"}).status_code == 422
+    assert client.get(f"{path}/groups").json()["total"]["count"] == body["total"]
+    for name in resource.column_names:
+        wanted = 422 if meta.field_type(resource.field(name)) in ("json", "list") else 200
+        answer = client.get(f"{path}/groups", {"by": name})
+        assert answer.status_code == wanted, (name, answer.content)
+        if wanted == 200:
+            assert sum(each["count"] for each in answer.json()["groups"]) == body["total"], name
     for form in ("csv", "xlsx"):
         assert client.get(f"{path}/export", {"format": form}).status_code == 200
     assert client.get(f"{path}/{uuid7()}").status_code == 404
@@ -144,7 +151,7 @@ def test_a_list_is_read_filtered_searched_sorted_and_exported(resource: Resource
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda each: each.kind)
 def test_a_list_is_refused_without_its_right(resource: Resource, acting: As) -> None:
     path = f"/api/{resource.room}/{resource.entity}"
-    for tail in ("", "/export", f"/{uuid7()}"):
+    for tail in ("", "/groups", "/export", f"/{uuid7()}"):
         assert acting(None).get(path + tail).status_code == 401
         answer = acting(NOBODY_RIGHTS).get(path + tail)
         assert answer.status_code == 403 and answer.json()["code"] == "not_allowed"
@@ -157,6 +164,7 @@ def test_a_foreign_site_and_a_foreign_partner_see_no_row(resource: Resource, act
     if resource.site is not None:
         body = acting(FOREIGN).get(path).json()
         assert (body["rows"], body["total"]) == ([], 0)
+        assert acting(FOREIGN).get(f"{path}/groups").json()["total"]["count"] == 0
     answer = acting(PARTNER).get(path)
     if resource.partner != "*":
         assert answer.status_code in (200, 403)

@@ -84,12 +84,12 @@ describe("columns", () => {
     expect(placed.map((one) => one.left)).toEqual([0, placed[0].px, placed[0].px + placed[1].px, placed[0].px + placed[1].px + placed[2].px]);
   });
 
-  test("beyond thirty columns only those in view are drawn", () => {
+  test("only the columns in view are drawn, a few are drawn all", () => {
     const wide = place(Array.from({ length: 60 }, (_, index) => column(`c${index}`, "integer", { width: 100 })), null, "c0", 800);
     const { shown, before } = windowOf(wide, 2000, 800);
     expect(shown.length).toBeLessThan(16);
     expect(before).toBe(shown[0].left);
-    expect(windowOf(wide.slice(0, 30), 2000, 800).shown.length).toBe(30);
+    expect(windowOf(wide.slice(0, 8), 2000, 800).shown.length).toBe(8);
   });
 
   test("a header cycles up, down, none", () => {

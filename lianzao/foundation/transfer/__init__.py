@@ -24,10 +24,10 @@ from lianzao.foundation.transfer.columns import BadCell, Column, Reading, of_mod
 from lianzao.foundation.transfer.orders import BULK, bulk
 from lianzao.foundation.transfer.reading import Line, Table
 from lianzao.foundation.transfer.upsert import Counts, Record, RowError, Upsert
-from lianzao.foundation.transfer.writing import export_rows
+from lianzao.foundation.transfer.writing import export_rows, type_of
 from lianzao.values.errors import DomainError, Invalid, NotAllowed, NotFound
 
-__all__ = ["BULK", "ImportResult", "RowError", "bulk", "check_mapping", "export_rows", "import_file"]
+__all__ = ["BULK", "ImportResult", "RowError", "bulk", "check_mapping", "export_rows", "import_file", "type_of"]
 
 #: How many errors a result lists; the number of all is in `error_count`.
 MOST_ERRORS = 500

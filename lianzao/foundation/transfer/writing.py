@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -33,8 +33,15 @@ def guarded(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def export_rows(by: Actor, resource: Resource, query: Mapping[str, str], form: str) -> tuple[bytes, str]:
+Watch = Callable[[Iterable[Sequence[Cell]]], Iterable[Sequence[Cell]]]
+
+
+def export_rows(
+    by: Actor, resource: Resource, query: Mapping[str, str], form: str, *, watch: Watch | None = None
+) -> tuple[bytes, str]:
     """The rows a list shows, as a file: (bytes, content type). `form`: csv or xlsx; `bom=0` leaves the mark out of CSV.
+
+    `watch` is handed the rows on their way, to count them.
 
     Headings are in the actor's language. What he may not read is not in it. Raises Invalid for another form.
     """
@@ -43,10 +50,16 @@ def export_rows(by: Actor, resource: Resource, query: Mapping[str, str], form: s
     asked = {name: query[name] for name in query if name != "bom"}
     columns = exported(by, resource, asked.get("columns", ""))
     headings = titles(columns, by.language)
-    rows = _rows(by, resource, asked, columns)
+    rows: Iterable[Sequence[Cell]] = _rows(by, resource, asked, columns)
+    rows = rows if watch is None else watch(rows)
     if form == "csv":
         return as_csv(headings, rows, bom=query.get("bom", "1") != "0"), CSV_TYPE
     return as_xlsx(headings, rows), XLSX_TYPE
+
+
+def type_of(filename: str) -> str:
+    """The content type of a file by its ending."""
+    return XLSX_TYPE if filename.endswith(".xlsx") else CSV_TYPE
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,9 @@ def exported(by: Actor, resource: Resource, wanted: str = "") -> list[Column]:
         column = of_model(resource.model, name)
         if name not in hidden and column.name not in hidden and (not chosen or name in chosen):
             found.setdefault(column.name, column)
-    return list(found.values())
+    # As the person has them in his list, if he says which.
+    place = {name: number for number, name in enumerate(chosen)}
+    return sorted(found.values(), key=lambda column: place.get(column.name, place.get(column.target, 0)))
 
 
 def titles(columns: Sequence[Column], language: str) -> list[str]:

@@ -60,6 +60,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/assignment/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.assignment groups */
+        get: operations["access_groups_assignment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/assignment/{id}": {
         parameters: {
             query?: never;
@@ -285,6 +302,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/drop_view": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.drop_view
+         * @description Give up a view of yours; those it was shared with lose it too. Raises NotFound when it is not yours.
+         */
+        post: operations["access_drop_view"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/end_session": {
         parameters: {
             query?: never;
@@ -448,6 +485,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/open_with": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.open_with
+         * @description Let a list open with a view, your own or one shared with you; without a view, with all its rows.
+         */
+        post: operations["access_open_with"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/person": {
         parameters: {
             query?: never;
@@ -474,6 +531,23 @@ export interface paths {
         };
         /** access.person export */
         get: operations["access_export_person"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/person/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.person groups */
+        get: operations["access_groups_person"];
         put?: never;
         post?: never;
         delete?: never;
@@ -715,6 +789,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/role/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.role groups */
+        get: operations["access_groups_role"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/role/{id}": {
         parameters: {
             query?: never;
@@ -724,6 +815,97 @@ export interface paths {
         };
         /** access.role get */
         get: operations["access_get_role"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/save_view": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.save_view
+         * @description Keep how you look at a list under a name: filters, sorting, groups, columns; `view` names the one it replaces.
+         *
+         *     With a role all who have that role find it among their views; you must have the role yourself, or be one who gives
+         *     roles. `first` makes the list open with it for you, or no longer. Raises NotFound for a view that is not yours.
+         */
+        post: operations["access_save_view"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/saved_view": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.saved_view list */
+        get: operations["access_list_saved_view"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/saved_view/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.saved_view export */
+        get: operations["access_export_saved_view"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/saved_view/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.saved_view groups */
+        get: operations["access_groups_saved_view"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/saved_view/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.saved_view get */
+        get: operations["access_get_saved_view"];
         put?: never;
         post?: never;
         delete?: never;
@@ -827,7 +1009,7 @@ export interface paths {
         put?: never;
         /**
          * access.set_preferences
-         * @description Set one's own language, theme, and the site one works at.
+         * @description Set one's own language, theme, density, whether single keys are orders, and the site one works at.
          */
         post: operations["access_set_preferences"];
         delete?: never;
@@ -890,6 +1072,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/site/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.site groups */
+        get: operations["access_groups_site"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/site/{id}": {
         parameters: {
             query?: never;
@@ -933,6 +1132,23 @@ export interface paths {
         };
         /** access.station export */
         get: operations["access_export_station"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/station/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.station groups */
+        get: operations["access_groups_station"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1012,6 +1228,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/token/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.token groups */
+        get: operations["access_groups_token"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/token/{id}": {
         parameters: {
             query?: never;
@@ -1049,6 +1282,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/views/{list_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Views
+         * @description The views I have of a list: my own, those shared with a role of mine, and which one it opens with.
+         */
+        get: operations["access_views"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/alert": {
         parameters: {
             query?: never;
@@ -1075,6 +1328,23 @@ export interface paths {
         };
         /** alerts.alert export */
         get: operations["alerts_export_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/alert/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.alert groups */
+        get: operations["alerts_groups_alert"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1336,6 +1606,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alerts/notice/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.notice groups */
+        get: operations["alerts_groups_notice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/notice/{id}": {
         parameters: {
             query?: never;
@@ -1482,6 +1769,23 @@ export interface paths {
         };
         /** alerts.watch export */
         get: operations["alerts_export_watch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/watch/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** alerts.watch groups */
+        get: operations["alerts_groups_watch"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1741,6 +2045,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/catalog/item/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** catalog.item groups */
+        get: operations["catalog_groups_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/catalog/item/{id}": {
         parameters: {
             query?: never;
@@ -1792,6 +2113,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/catalog/item_group/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** catalog.item_group groups */
+        get: operations["catalog_groups_item_group"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/catalog/item_group/{id}": {
         parameters: {
             query?: never;
@@ -1835,6 +2173,23 @@ export interface paths {
         };
         /** catalog.item_site export */
         get: operations["catalog_export_item_site"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/catalog/item_site/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** catalog.item_site groups */
+        get: operations["catalog_groups_item_site"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1976,6 +2331,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/catalog/unit/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** catalog.unit groups */
+        get: operations["catalog_groups_unit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/catalog/unit/{id}": {
         parameters: {
             query?: never;
@@ -2019,6 +2391,23 @@ export interface paths {
         };
         /** catalog.unit_conversion export */
         get: operations["catalog_export_unit_conversion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/catalog/unit_conversion/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** catalog.unit_conversion groups */
+        get: operations["catalog_groups_unit_conversion"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2179,6 +2568,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/engineering/bom/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.bom groups */
+        get: operations["engineering_groups_bom"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/engineering/bom/{id}": {
         parameters: {
             query?: never;
@@ -2222,6 +2628,23 @@ export interface paths {
         };
         /** engineering.bom_line export */
         get: operations["engineering_export_bom_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/bom_line/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.bom_line groups */
+        get: operations["engineering_groups_bom_line"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2521,6 +2944,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/engineering/routing/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing groups */
+        get: operations["engineering_groups_routing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/engineering/routing/{id}": {
         parameters: {
             query?: never;
@@ -2564,6 +3004,23 @@ export interface paths {
         };
         /** engineering.routing_operation export */
         get: operations["engineering_export_routing_operation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/routing_operation/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing_operation groups */
+        get: operations["engineering_groups_routing_operation"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2807,6 +3264,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/equipment/machine_state/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** equipment.machine_state groups */
+        get: operations["equipment_groups_machine_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/equipment/machine_state/{id}": {
         parameters: {
             query?: never;
@@ -2940,6 +3414,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/equipment/stop_reason/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** equipment.stop_reason groups */
+        get: operations["equipment_groups_stop_reason"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/equipment/stop_reason/{id}": {
         parameters: {
             query?: never;
@@ -3054,6 +3545,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/foundation/change_sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.change_sheet
+         * @description Change or make many records of a kind together, or try it: every mistake is told with its row and column.
+         *
+         *     A row is written by the commands that may change its columns, under your own rights. If any row is wrong nothing is
+         *     written. A row without an id is looked for by its natural key, and made when there is none. Raises NotFound for an
+         *     unknown kind, Invalid for too many rows.
+         */
+        post: operations["foundation_change_sheet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/foundation/code_rule": {
         parameters: {
             query?: never;
@@ -3080,6 +3595,23 @@ export interface paths {
         };
         /** foundation.code_rule export */
         get: operations["foundation_export_code_rule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/code_rule/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.code_rule groups */
+        get: operations["foundation_groups_code_rule"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3171,6 +3703,23 @@ export interface paths {
         };
         /** foundation.delivery export */
         get: operations["foundation_export_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/delivery/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.delivery groups */
+        get: operations["foundation_groups_delivery"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3272,6 +3821,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/foundation/event_row/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.event_row groups */
+        get: operations["foundation_groups_event_row"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/foundation/event_row/{id}": {
         parameters: {
             query?: never;
@@ -3283,6 +3849,28 @@ export interface paths {
         get: operations["foundation_get_event_row"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/export_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.export_list
+         * @description Write what a list shows for a query into a file, as a task; `columns` in the query says which, in which order.
+         *
+         *     Raises NotFound for an unknown list, Invalid for another format than csv and xlsx, or a query that does not fit.
+         */
+        post: operations["foundation_export_list"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3348,6 +3936,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/foundation/order_many": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.order_many
+         * @description Carry out one command on many records as a task: those named, or all that a list shows for a query.
+         *
+         *     Each record is an order of its own, done or refused with the reason. The records are looked up now, under your own
+         *     reach. Raises NotFound for an unknown command, Invalid when it is about no record or needs more than is given.
+         */
+        post: operations["foundation_order_many"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/foundation/retry_deliveries": {
         parameters: {
             query?: never;
@@ -3390,6 +4001,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/foundation/stop_task": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.stop_task
+         * @description Let a task of yours go no further; what it has done stays done. Raises NotFound when it is not yours.
+         */
+        post: operations["foundation_stop_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/foundation/story/{order_id}": {
         parameters: {
             query?: never;
@@ -3399,6 +4030,66 @@ export interface paths {
         };
         /** Story */
         get: operations["story"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Tasks
+         * @description The tasks I ordered, the latest first: how far they are and how many records were refused.
+         */
+        get: operations["tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Task
+         * @description One task of mine, with what became of each record.
+         */
+        get: operations["task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/tasks/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Task File
+         * @description The file a task of mine made.
+         */
+        get: operations["task_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3504,6 +4195,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/integration/endpoint/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.endpoint groups */
+        get: operations["integration_groups_endpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/integration/endpoint/{id}": {
         parameters: {
             query?: never;
@@ -3577,6 +4285,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/integration/mapping/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.mapping groups */
+        get: operations["integration_groups_mapping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/integration/mapping/{id}": {
         parameters: {
             query?: never;
@@ -3640,6 +4365,23 @@ export interface paths {
         };
         /** integration.post export */
         get: operations["integration_export_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integration/post/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** integration.post groups */
+        get: operations["integration_groups_post"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3926,6 +4668,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inventory/balance/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.balance groups */
+        get: operations["inventory_groups_balance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/balance/{id}": {
         parameters: {
             query?: never;
@@ -4143,6 +4902,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inventory/lot/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.lot groups */
+        get: operations["inventory_groups_lot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/lot/{id}": {
         parameters: {
             query?: never;
@@ -4209,6 +4985,23 @@ export interface paths {
         };
         /** inventory.move export */
         get: operations["inventory_export_move"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/move/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.move groups */
+        get: operations["inventory_groups_move"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4330,6 +5123,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inventory/pending_move/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.pending_move groups */
+        get: operations["inventory_groups_pending_move"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/pending_move/{id}": {
         parameters: {
             query?: never;
@@ -4373,6 +5183,23 @@ export interface paths {
         };
         /** inventory.pick_task export */
         get: operations["inventory_export_pick_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/pick_task/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.pick_task groups */
+        get: operations["inventory_groups_pick_task"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4582,6 +5409,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inventory/stock_period/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.stock_period groups */
+        get: operations["inventory_groups_stock_period"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/stock_period/{id}": {
         parameters: {
             query?: never;
@@ -4755,6 +5599,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logistics/milestone/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** logistics.milestone groups */
+        get: operations["logistics_groups_milestone"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logistics/milestone/{id}": {
         parameters: {
             query?: never;
@@ -4821,6 +5682,23 @@ export interface paths {
         };
         /** logistics.package export */
         get: operations["logistics_export_package"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logistics/package/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** logistics.package groups */
+        get: operations["logistics_groups_package"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5005,6 +5883,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logistics/shipment/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** logistics.shipment groups */
+        get: operations["logistics_groups_shipment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logistics/shipment/{id}": {
         parameters: {
             query?: never;
@@ -5048,6 +5943,23 @@ export interface paths {
         };
         /** logistics.shipment_line export */
         get: operations["logistics_export_shipment_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logistics/shipment_line/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** logistics.shipment_line groups */
+        get: operations["logistics_groups_shipment_line"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5107,6 +6019,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logistics/shipment_pick/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** logistics.shipment_pick groups */
+        get: operations["logistics_groups_shipment_pick"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logistics/shipment_pick/{id}": {
         parameters: {
             query?: never;
@@ -5150,6 +6079,23 @@ export interface paths {
         };
         /** logistics.sscc_range export */
         get: operations["logistics_export_sscc_range"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logistics/sscc_range/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** logistics.sscc_range groups */
+        get: operations["logistics_groups_sscc_range"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5526,6 +6472,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/parties/contact/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** parties.contact groups */
+        get: operations["parties_groups_contact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/parties/contact/{id}": {
         parameters: {
             query?: never;
@@ -5609,6 +6572,23 @@ export interface paths {
         };
         /** parties.party export */
         get: operations["parties_export_party"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/parties/party/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** parties.party groups */
+        get: operations["parties_groups_party"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5768,6 +6748,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/planning/action_message/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** planning.action_message groups */
+        get: operations["planning_groups_action_message"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/planning/action_message/{id}": {
         parameters: {
             query?: never;
@@ -5833,6 +6830,23 @@ export interface paths {
         };
         /** planning.need_trail export */
         get: operations["planning_export_need_trail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/planning/need_trail/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** planning.need_trail groups */
+        get: operations["planning_groups_need_trail"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5912,6 +6926,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/planning/outlook/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** planning.outlook groups */
+        get: operations["planning_groups_outlook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/planning/outlook/{id}": {
         parameters: {
             query?: never;
@@ -5955,6 +6986,23 @@ export interface paths {
         };
         /** planning.plan_run export */
         get: operations["planning_export_plan_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/planning/plan_run/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** planning.plan_run groups */
+        get: operations["planning_groups_plan_run"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6034,6 +7082,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/planning/policy/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** planning.policy groups */
+        get: operations["planning_groups_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/planning/policy/{id}": {
         parameters: {
             query?: never;
@@ -6085,6 +7150,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/planning/policy_entry/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** planning.policy_entry groups */
+        get: operations["planning_groups_policy_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/planning/policy_entry/{id}": {
         parameters: {
             query?: never;
@@ -6128,6 +7210,23 @@ export interface paths {
         };
         /** planning.proposal export */
         get: operations["planning_export_proposal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/planning/proposal/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** planning.proposal groups */
+        get: operations["planning_groups_proposal"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6287,6 +7386,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/planning/shortage/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** planning.shortage groups */
+        get: operations["planning_groups_shortage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/planning/shortage/{id}": {
         parameters: {
             query?: never;
@@ -6360,6 +7476,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/plant/area/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** plant.area groups */
+        get: operations["plant_groups_area"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/plant/area/{id}": {
         parameters: {
             query?: never;
@@ -6411,6 +7544,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/plant/calendar/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** plant.calendar groups */
+        get: operations["plant_groups_calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/plant/calendar/{id}": {
         parameters: {
             query?: never;
@@ -6454,6 +7604,23 @@ export interface paths {
         };
         /** plant.calendar_exception export */
         get: operations["plant_export_calendar_exception"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plant/calendar_exception/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** plant.calendar_exception groups */
+        get: operations["plant_groups_calendar_exception"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6853,6 +8020,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/plant/location/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** plant.location groups */
+        get: operations["plant_groups_location"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/plant/location/{id}": {
         parameters: {
             query?: never;
@@ -6896,6 +8080,23 @@ export interface paths {
         };
         /** plant.machine export */
         get: operations["plant_export_machine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plant/machine/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** plant.machine groups */
+        get: operations["plant_groups_machine"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7137,6 +8338,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/plant/shift/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** plant.shift groups */
+        get: operations["plant_groups_shift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/plant/shift/{id}": {
         parameters: {
             query?: never;
@@ -7180,6 +8398,23 @@ export interface paths {
         };
         /** plant.skill export */
         get: operations["plant_export_skill"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plant/skill/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** plant.skill groups */
+        get: operations["plant_groups_skill"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7251,6 +8486,23 @@ export interface paths {
         };
         /** plant.work_center export */
         get: operations["plant_export_work_center"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plant/work_center/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** plant.work_center groups */
+        get: operations["plant_groups_work_center"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7413,6 +8665,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/procurement/arrival_change/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.arrival_change groups */
+        get: operations["procurement_groups_arrival_change"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/procurement/arrival_change/{id}": {
         parameters: {
             query?: never;
@@ -7464,6 +8733,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/procurement/asn/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.asn groups */
+        get: operations["procurement_groups_asn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/procurement/asn/{id}": {
         parameters: {
             query?: never;
@@ -7507,6 +8793,23 @@ export interface paths {
         };
         /** procurement.asn_line export */
         get: operations["procurement_export_asn_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/asn_line/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.asn_line groups */
+        get: operations["procurement_groups_asn_line"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7795,6 +9098,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/procurement/goods_receipt/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.goods_receipt groups */
+        get: operations["procurement_groups_goods_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/procurement/goods_receipt/{id}": {
         parameters: {
             query?: never;
@@ -7838,6 +9158,23 @@ export interface paths {
         };
         /** procurement.goods_receipt_line export */
         get: operations["procurement_export_goods_receipt_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/goods_receipt_line/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.goods_receipt_line groups */
+        get: operations["procurement_groups_goods_receipt_line"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7920,6 +9257,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/procurement/purchase_order/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.purchase_order groups */
+        get: operations["procurement_groups_purchase_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/procurement/purchase_order/{id}": {
         parameters: {
             query?: never;
@@ -7971,6 +9325,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/procurement/purchase_order_line/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.purchase_order_line groups */
+        get: operations["procurement_groups_purchase_order_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/procurement/purchase_order_line/{id}": {
         parameters: {
             query?: never;
@@ -8014,6 +9385,23 @@ export interface paths {
         };
         /** procurement.purchase_requisition export */
         get: operations["procurement_export_purchase_requisition"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/purchase_requisition/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.purchase_requisition groups */
+        get: operations["procurement_groups_purchase_requisition"];
         put?: never;
         post?: never;
         delete?: never;
@@ -8203,6 +9591,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/procurement/schedule_line/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.schedule_line groups */
+        get: operations["procurement_groups_schedule_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/procurement/schedule_line/{id}": {
         parameters: {
             query?: never;
@@ -8266,6 +9671,23 @@ export interface paths {
         };
         /** procurement.supplier_item export */
         get: operations["procurement_export_supplier_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/supplier_item/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.supplier_item groups */
+        get: operations["procurement_groups_supplier_item"];
         put?: never;
         post?: never;
         delete?: never;
@@ -8531,6 +9953,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/operation_report/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.operation_report groups */
+        get: operations["production_groups_operation_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/operation_report/{id}": {
         parameters: {
             query?: never;
@@ -8574,6 +10013,23 @@ export interface paths {
         };
         /** production.production_rule export */
         get: operations["production_export_production_rule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/production_rule/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.production_rule groups */
+        get: operations["production_groups_production_rule"];
         put?: never;
         post?: never;
         delete?: never;
@@ -8825,6 +10281,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/scrap_reason/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.scrap_reason groups */
+        get: operations["production_groups_scrap_reason"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/scrap_reason/{id}": {
         parameters: {
             query?: never;
@@ -8958,6 +10431,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/work_order/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order groups */
+        get: operations["production_groups_work_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/work_order/{id}": {
         parameters: {
             query?: never;
@@ -9009,6 +10499,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/work_order_material/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_material groups */
+        get: operations["production_groups_work_order_material"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/work_order_material/{id}": {
         parameters: {
             query?: never;
@@ -9052,6 +10559,23 @@ export interface paths {
         };
         /** production.work_order_operation export */
         get: operations["production_export_work_order_operation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/work_order_operation/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_operation groups */
+        get: operations["production_groups_work_order_operation"];
         put?: never;
         post?: never;
         delete?: never;
@@ -9194,6 +10718,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/quality/characteristic/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** quality.characteristic groups */
+        get: operations["quality_groups_characteristic"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/quality/characteristic/{id}": {
         parameters: {
             query?: never;
@@ -9305,6 +10846,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/quality/inspection/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** quality.inspection groups */
+        get: operations["quality_groups_inspection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/quality/inspection/{id}": {
         parameters: {
             query?: never;
@@ -9356,6 +10914,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/quality/inspection_plan/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** quality.inspection_plan groups */
+        get: operations["quality_groups_inspection_plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/quality/inspection_plan/{id}": {
         parameters: {
             query?: never;
@@ -9399,6 +10974,23 @@ export interface paths {
         };
         /** quality.measurement export */
         get: operations["quality_export_measurement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quality/measurement/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** quality.measurement groups */
+        get: operations["quality_groups_measurement"];
         put?: never;
         post?: never;
         delete?: never;
@@ -9815,6 +11407,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sales/promise_change/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** sales.promise_change groups */
+        get: operations["sales_groups_promise_change"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sales/promise_change/{id}": {
         parameters: {
             query?: never;
@@ -9992,6 +11601,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sales/sales_order/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** sales.sales_order groups */
+        get: operations["sales_groups_sales_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sales/sales_order/{id}": {
         parameters: {
             query?: never;
@@ -10035,6 +11661,23 @@ export interface paths {
         };
         /** sales.sales_order_line export */
         get: operations["sales_export_sales_order_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sales/sales_order_line/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** sales.sales_order_line groups */
+        get: operations["sales_groups_sales_order_line"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10248,6 +11891,14 @@ export interface components {
             /** Time Zone */
             time_zone?: string | null;
         };
+        /** AccessDropView */
+        AccessDropView: {
+            /**
+             * View
+             * Format: uuid
+             */
+            view: string;
+        };
         /** AccessEndSessions */
         AccessEndSessions: {
             /**
@@ -10271,6 +11922,13 @@ export interface components {
             person?: string | null;
             /** Rights */
             rights: string[];
+        };
+        /** AccessOpenWith */
+        AccessOpenWith: {
+            /** List Name */
+            list_name: string;
+            /** View */
+            view?: string | null;
         };
         /** AccessRegisterStation */
         AccessRegisterStation: {
@@ -10375,6 +12033,23 @@ export interface components {
              */
             token: string;
         };
+        /** AccessSaveView */
+        AccessSaveView: {
+            /** First */
+            first?: boolean | null;
+            /** List Name */
+            list_name: string;
+            /** Name */
+            name: string;
+            /** Recipe */
+            recipe: {
+                [key: string]: unknown;
+            };
+            /** Role */
+            role?: string | null;
+            /** View */
+            view?: string | null;
+        };
         /** AccessSetBadge */
         AccessSetBadge: {
             /** Badge */
@@ -10411,7 +12086,10 @@ export interface components {
         };
         /** AccessSetPreferences */
         AccessSetPreferences: {
+            density?: components["schemas"]["Density"] | null;
             language?: components["schemas"]["Language"] | null;
+            /** Shortcuts */
+            shortcuts?: boolean | null;
             /** Site */
             site?: string | null;
             theme?: components["schemas"]["Theme"] | null;
@@ -11046,6 +12724,12 @@ export interface components {
          */
         DeliveryPolicy: "partial" | "complete";
         /**
+         * Density
+         * @description How close rows stand on the office's screens.
+         * @enum {string}
+         */
+        Density: "office" | "compact";
+        /**
          * Disposition
          * @description What becomes of rejected goods.
          * @enum {string}
@@ -11580,6 +13264,23 @@ export interface components {
             /** Pattern */
             pattern?: string | null;
         };
+        /** FoundationChangeSheet */
+        FoundationChangeSheet: {
+            /**
+             * Decimal Comma
+             * @default false
+             */
+            decimal_comma: boolean;
+            /**
+             * Dry Run
+             * @default true
+             */
+            dry_run: boolean;
+            /** Kind */
+            kind: string;
+            /** Rows */
+            rows: components["schemas"]["SheetRow"][];
+        };
         /** FoundationCreateCodeRule */
         FoundationCreateCodeRule: {
             /** Entity Kind */
@@ -11603,6 +13304,20 @@ export interface components {
             delivery_id: string;
             /** Reason */
             reason: string;
+        };
+        /** FoundationExportList */
+        FoundationExportList: {
+            /**
+             * Format
+             * @default xlsx
+             */
+            format: string;
+            /** Kind */
+            kind: string;
+            /** Query */
+            query?: {
+                [key: string]: unknown;
+            } | null;
         };
         /** FoundationImportFile */
         FoundationImportFile: {
@@ -11628,6 +13343,21 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
+        /** FoundationOrderMany */
+        FoundationOrderMany: {
+            /** Body */
+            body?: {
+                [key: string]: unknown;
+            } | null;
+            /** Command */
+            command: string;
+            /** Query */
+            query?: {
+                [key: string]: unknown;
+            } | null;
+            /** Records */
+            records?: string[] | null;
+        };
         /** FoundationRetryDeliveries */
         FoundationRetryDeliveries: {
             /** Deliveries */
@@ -11640,6 +13370,14 @@ export interface components {
              * Format: uuid
              */
             delivery_id: string;
+        };
+        /** FoundationStopTask */
+        FoundationStopTask: {
+            /**
+             * Task
+             * Format: uuid
+             */
+            task: string;
         };
         /** IntegrationAllowNetworks */
         IntegrationAllowNetworks: {
@@ -14681,6 +16419,17 @@ export interface components {
              */
             session: string;
         };
+        /** SheetRow */
+        SheetRow: {
+            /** Cells */
+            cells: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id?: string | null;
+            /** Version */
+            version?: number | null;
+        };
         /** ShiftHours */
         ShiftHours: {
             /**
@@ -14838,6 +16587,32 @@ export interface operations {
         };
     };
     access_export_assignment: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                role?: string;
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_groups_assignment: {
         parameters: {
             query?: {
                 offset?: string;
@@ -15292,6 +17067,49 @@ export interface operations {
             };
         };
     };
+    access_drop_view: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessDropView"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_end_session: {
         parameters: {
             query?: never;
@@ -15502,6 +17320,49 @@ export interface operations {
             };
         };
     };
+    access_open_with: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessOpenWith"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_list_person: {
         parameters: {
             query?: {
@@ -15529,6 +17390,32 @@ export interface operations {
         };
     };
     access_export_person: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                login?: string;
+                language?: string;
+                partner_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_groups_person: {
         parameters: {
             query?: {
                 offset?: string;
@@ -16011,7 +17898,173 @@ export interface operations {
             };
         };
     };
+    access_groups_role: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                audience?: string;
+                home?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_get_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_save_view: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessSaveView"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_list_saved_view: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                list_name?: string;
+                owner?: string;
+                role?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_export_saved_view: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                list_name?: string;
+                owner?: string;
+                role?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_groups_saved_view: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                list_name?: string;
+                owner?: string;
+                role?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_get_saved_view: {
         parameters: {
             query?: never;
             header?: never;
@@ -16312,6 +18365,30 @@ export interface operations {
             };
         };
     };
+    access_groups_site: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                currency?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_get_site: {
         parameters: {
             query?: never;
@@ -16358,6 +18435,31 @@ export interface operations {
         };
     };
     access_export_station: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site?: string;
+                work_center_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_groups_station: {
         parameters: {
             query?: {
                 offset?: string;
@@ -16470,6 +18572,31 @@ export interface operations {
             };
         };
     };
+    access_groups_token: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                revoked_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_get_token: {
         parameters: {
             query?: never;
@@ -16533,6 +18660,26 @@ export interface operations {
             };
         };
     };
+    access_views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     alerts_list_alert: {
         parameters: {
             query?: {
@@ -16567,6 +18714,39 @@ export interface operations {
         };
     };
     alerts_export_alert: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                severity?: string;
+                status?: string;
+                owner?: string;
+                watch?: string;
+                event?: string;
+                subject_id?: string;
+                due_at?: string;
+                raised_at?: string;
+                closed_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_groups_alert: {
         parameters: {
             query?: {
                 offset?: string;
@@ -17032,6 +19212,33 @@ export interface operations {
             };
         };
     };
+    alerts_groups_notice: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                alert?: string;
+                person?: string;
+                read_at?: string;
+                told_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     alerts_get_notice: {
         parameters: {
             query?: never;
@@ -17296,6 +19503,34 @@ export interface operations {
         };
     };
     alerts_export_watch: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                event?: string;
+                severity?: string;
+                active?: string;
+                to_partners?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    alerts_groups_watch: {
         parameters: {
             query?: {
                 offset?: string;
@@ -17827,6 +20062,33 @@ export interface operations {
             };
         };
     };
+    catalog_groups_item: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                group?: string;
+                base_unit?: string;
+                supply?: string;
+                tracking?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     catalog_get_item: {
         parameters: {
             query?: never;
@@ -17872,6 +20134,30 @@ export interface operations {
         };
     };
     catalog_export_item_group: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                parent?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    catalog_groups_item_group: {
         parameters: {
             query?: {
                 offset?: string;
@@ -17943,6 +20229,33 @@ export interface operations {
         };
     };
     catalog_export_item_site: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                item?: string;
+                site_id?: string;
+                backflush?: string;
+                inspect_on_receipt?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    catalog_groups_item_site: {
         parameters: {
             query?: {
                 offset?: string;
@@ -18209,6 +20522,30 @@ export interface operations {
             };
         };
     };
+    catalog_groups_unit: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                unit_kind?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     catalog_get_unit: {
         parameters: {
             query?: never;
@@ -18256,6 +20593,32 @@ export interface operations {
         };
     };
     catalog_export_unit_conversion: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                item?: string;
+                from_unit?: string;
+                to_unit?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    catalog_groups_unit_conversion: {
         parameters: {
             query?: {
                 offset?: string;
@@ -18549,6 +20912,35 @@ export interface operations {
             };
         };
     };
+    engineering_groups_bom: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                item?: string;
+                revision?: string;
+                site_id?: string;
+                effective_from?: string;
+                effective_until?: string;
+                approved_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     engineering_get_bom: {
         parameters: {
             query?: never;
@@ -18595,6 +20987,31 @@ export interface operations {
         };
     };
     engineering_export_bom_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                bom?: string;
+                component?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    engineering_groups_bom_line: {
         parameters: {
             query?: {
                 offset?: string;
@@ -19213,6 +21630,35 @@ export interface operations {
             };
         };
     };
+    engineering_groups_routing: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                item?: string;
+                revision?: string;
+                site_id?: string;
+                effective_from?: string;
+                effective_until?: string;
+                approved_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     engineering_get_routing: {
         parameters: {
             query?: never;
@@ -19259,6 +21705,31 @@ export interface operations {
         };
     };
     engineering_export_routing_operation: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                routing?: string;
+                work_center?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    engineering_groups_routing_operation: {
         parameters: {
             query?: {
                 offset?: string;
@@ -19748,6 +22219,35 @@ export interface operations {
             };
         };
     };
+    equipment_groups_machine_state: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                machine?: string;
+                site_id?: string;
+                state?: string;
+                reason?: string;
+                began_at?: string;
+                ended_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     equipment_get_machine_state: {
         parameters: {
             query?: never;
@@ -19988,6 +22488,30 @@ export interface operations {
             };
         };
     };
+    equipment_groups_stop_reason: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                planned?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     equipment_get_stop_reason: {
         parameters: {
             query?: never;
@@ -20201,6 +22725,49 @@ export interface operations {
             };
         };
     };
+    foundation_change_sheet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationChangeSheet"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     foundation_list_code_rule: {
         parameters: {
             query?: {
@@ -20226,6 +22793,30 @@ export interface operations {
         };
     };
     foundation_export_code_rule: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                entity_kind?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_groups_code_rule: {
         parameters: {
             query?: {
                 offset?: string;
@@ -20361,6 +22952,33 @@ export interface operations {
         };
     };
     foundation_export_delivery: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                subscriber?: string;
+                event?: string;
+                made_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_groups_delivery: {
         parameters: {
             query?: {
                 offset?: string;
@@ -20547,6 +23165,33 @@ export interface operations {
             };
         };
     };
+    foundation_groups_event_row: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                name?: string;
+                at?: string;
+                site_id?: string;
+                order_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     foundation_get_event_row: {
         parameters: {
             query?: never;
@@ -20564,6 +23209,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    foundation_export_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationExportList"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -20619,6 +23307,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["FoundationImportFile"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    foundation_order_many: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationOrderMany"];
             };
         };
         responses: {
@@ -20735,12 +23466,113 @@ export interface operations {
             };
         };
     };
+    foundation_stop_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationStopTask"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     story: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    task_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
             };
             cookie?: never;
         };
@@ -20913,6 +23745,33 @@ export interface operations {
             };
         };
     };
+    integration_groups_endpoint: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                active?: string;
+                partner?: string;
+                owner?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     integration_get_endpoint: {
         parameters: {
             query?: never;
@@ -20978,6 +23837,30 @@ export interface operations {
         };
     };
     integration_export_mapping: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                kind_name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_groups_mapping: {
         parameters: {
             query?: {
                 offset?: string;
@@ -21097,6 +23980,38 @@ export interface operations {
         };
     };
     integration_export_post: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                endpoint?: string;
+                event?: string;
+                event_id?: string;
+                status?: string;
+                http_status?: string;
+                next_at?: string;
+                tried_at?: string;
+                created_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    integration_groups_post: {
         parameters: {
             query?: {
                 offset?: string;
@@ -21677,6 +24592,34 @@ export interface operations {
             };
         };
     };
+    inventory_groups_balance: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                item?: string;
+                lot?: string;
+                location?: string;
+                quantity?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     inventory_get_balance: {
         parameters: {
             query?: never;
@@ -22099,6 +25042,35 @@ export interface operations {
             };
         };
     };
+    inventory_groups_lot: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                item?: string;
+                status?: string;
+                supplier?: string;
+                supplier_lot?: string;
+                expires_on?: string;
+                source_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     inventory_get_lot: {
         parameters: {
             query?: never;
@@ -22195,6 +25167,38 @@ export interface operations {
         };
     };
     inventory_export_move: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                item?: string;
+                lot?: string;
+                source?: string;
+                target?: string;
+                happened_at?: string;
+                cause_kind?: string;
+                cause_id?: string;
+                order_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_groups_move: {
         parameters: {
             query?: {
                 offset?: string;
@@ -22441,6 +25445,39 @@ export interface operations {
             };
         };
     };
+    inventory_groups_pending_move: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                item?: string;
+                lot?: string;
+                source?: string;
+                status?: string;
+                reason?: string;
+                cause_id?: string;
+                owner_id?: string;
+                due_at?: string;
+                expires_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     inventory_get_pending_move: {
         parameters: {
             query?: never;
@@ -22493,6 +25530,37 @@ export interface operations {
         };
     };
     inventory_export_pick_task: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                purpose_id?: string;
+                item?: string;
+                source?: string;
+                target?: string;
+                assignee_id?: string;
+                due_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_groups_pick_task: {
         parameters: {
             query?: {
                 offset?: string;
@@ -22892,6 +25960,30 @@ export interface operations {
             };
         };
     };
+    inventory_groups_stock_period: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     inventory_get_stock_period: {
         parameters: {
             query?: never;
@@ -23222,6 +26314,32 @@ export interface operations {
             };
         };
     };
+    logistics_groups_milestone: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                shipment?: string;
+                milestone?: string;
+                happened_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     logistics_get_milestone: {
         parameters: {
             query?: never;
@@ -23311,6 +26429,31 @@ export interface operations {
         };
     };
     logistics_export_package: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                shipment?: string;
+                sscc?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    logistics_groups_package: {
         parameters: {
             query?: {
                 offset?: string;
@@ -23669,6 +26812,34 @@ export interface operations {
             };
         };
     };
+    logistics_groups_shipment: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                customer?: string;
+                carrier?: string;
+                due_on?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     logistics_get_shipment: {
         parameters: {
             query?: never;
@@ -23716,6 +26887,32 @@ export interface operations {
         };
     };
     logistics_export_shipment_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                shipment?: string;
+                item?: string;
+                source_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    logistics_groups_shipment_line: {
         parameters: {
             query?: {
                 offset?: string;
@@ -23813,6 +27010,32 @@ export interface operations {
             };
         };
     };
+    logistics_groups_shipment_pick: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                line?: string;
+                lot?: string;
+                package?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     logistics_get_shipment_pick: {
         parameters: {
             query?: never;
@@ -23858,6 +27081,30 @@ export interface operations {
         };
     };
     logistics_export_sscc_range: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    logistics_groups_sscc_range: {
         parameters: {
             query?: {
                 offset?: string;
@@ -24386,6 +27633,31 @@ export interface operations {
             };
         };
     };
+    parties_groups_contact: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                party?: string;
+                is_main?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     parties_get_contact: {
         parameters: {
             query?: never;
@@ -24521,6 +27793,34 @@ export interface operations {
         };
     };
     parties_export_party: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                is_customer?: string;
+                is_supplier?: string;
+                is_carrier?: string;
+                tier?: string;
+                country?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    parties_groups_party: {
         parameters: {
             query?: {
                 offset?: string;
@@ -24843,6 +28143,36 @@ export interface operations {
             };
         };
     };
+    planning_groups_action_message: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                action?: string;
+                item?: string;
+                partner?: string;
+                subject_id?: string;
+                demand_id?: string;
+                to_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     planning_get_action_message: {
         parameters: {
             query?: never;
@@ -24933,6 +28263,32 @@ export interface operations {
         };
     };
     planning_export_need_trail: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                subject_id?: string;
+                subject_kind?: string;
+                arose_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    planning_groups_need_trail: {
         parameters: {
             query?: {
                 offset?: string;
@@ -25075,6 +28431,33 @@ export interface operations {
             };
         };
     };
+    planning_groups_outlook: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                item?: string;
+                demand_id?: string;
+                late_minutes?: string;
+                due_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     planning_get_outlook: {
         parameters: {
             query?: never;
@@ -25121,6 +28504,31 @@ export interface operations {
         };
     };
     planning_export_plan_run: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                now_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    planning_groups_plan_run: {
         parameters: {
             query?: {
                 offset?: string;
@@ -25258,6 +28666,31 @@ export interface operations {
             };
         };
     };
+    planning_groups_policy: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                name?: string;
+                mode?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     planning_get_policy: {
         parameters: {
             query?: never;
@@ -25305,6 +28738,32 @@ export interface operations {
         };
     };
     planning_export_policy_entry: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                policy?: string;
+                outcome?: string;
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    planning_groups_policy_entry: {
         parameters: {
             query?: {
                 offset?: string;
@@ -25380,6 +28839,35 @@ export interface operations {
         };
     };
     planning_export_proposal: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                kind_of_order?: string;
+                item?: string;
+                supplier?: string;
+                start_at?: string;
+                demand_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    planning_groups_proposal: {
         parameters: {
             query?: {
                 offset?: string;
@@ -25697,6 +29185,33 @@ export interface operations {
             };
         };
     };
+    planning_groups_shortage: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                item?: string;
+                need_at?: string;
+                demand_id?: string;
+                supply_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     planning_get_shortage: {
         parameters: {
             query?: never;
@@ -25810,6 +29325,31 @@ export interface operations {
             };
         };
     };
+    plant_groups_area: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                parent?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     plant_get_area: {
         parameters: {
             query?: never;
@@ -25854,6 +29394,29 @@ export interface operations {
         };
     };
     plant_export_calendar: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    plant_groups_calendar: {
         parameters: {
             query?: {
                 offset?: string;
@@ -25925,6 +29488,34 @@ export interface operations {
         };
     };
     plant_export_calendar_exception: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                calendar?: string;
+                work_center?: string;
+                machine?: string;
+                working?: string;
+                starts_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    plant_groups_calendar_exception: {
         parameters: {
             query?: {
                 offset?: string;
@@ -26759,6 +30350,34 @@ export interface operations {
             };
         };
     };
+    plant_groups_location: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                location_kind?: string;
+                area?: string;
+                parent?: string;
+                is_virtual?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     plant_get_location: {
         parameters: {
             query?: never;
@@ -26804,6 +30423,30 @@ export interface operations {
         };
     };
     plant_export_machine: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_center?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    plant_groups_machine: {
         parameters: {
             query?: {
                 offset?: string;
@@ -27284,6 +30927,31 @@ export interface operations {
             };
         };
     };
+    plant_groups_shift: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                calendar?: string;
+                weekday?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     plant_get_shift: {
         parameters: {
             query?: never;
@@ -27328,6 +30996,29 @@ export interface operations {
         };
     };
     plant_export_skill: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    plant_groups_skill: {
         parameters: {
             query?: {
                 offset?: string;
@@ -27440,6 +31131,32 @@ export interface operations {
         };
     };
     plant_export_work_center: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                area?: string;
+                calendar?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    plant_groups_work_center: {
         parameters: {
             query?: {
                 offset?: string;
@@ -27702,6 +31419,32 @@ export interface operations {
             };
         };
     };
+    procurement_groups_arrival_change: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                schedule_line?: string;
+                said_by?: string;
+                said_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     procurement_get_arrival_change: {
         parameters: {
             query?: never;
@@ -27780,6 +31523,35 @@ export interface operations {
             };
         };
     };
+    procurement_groups_asn: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                supplier?: string;
+                purchase_order?: string;
+                eta_at?: string;
+                carrier?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     procurement_get_asn: {
         parameters: {
             query?: never;
@@ -27827,6 +31599,32 @@ export interface operations {
         };
     };
     procurement_export_asn_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                asn?: string;
+                schedule_line?: string;
+                lot_number?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_groups_asn_line: {
         parameters: {
             query?: {
                 offset?: string;
@@ -28403,6 +32201,35 @@ export interface operations {
             };
         };
     };
+    procurement_groups_goods_receipt: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                supplier?: string;
+                purchase_order?: string;
+                asn?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     procurement_get_goods_receipt: {
         parameters: {
             query?: never;
@@ -28451,6 +32278,33 @@ export interface operations {
         };
     };
     procurement_export_goods_receipt_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                receipt?: string;
+                item?: string;
+                lot?: string;
+                location?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_groups_goods_receipt_line: {
         parameters: {
             query?: {
                 offset?: string;
@@ -28594,6 +32448,33 @@ export interface operations {
             };
         };
     };
+    procurement_groups_purchase_order: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                supplier?: string;
+                ordered_on?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     procurement_get_purchase_order: {
         parameters: {
             query?: never;
@@ -28641,6 +32522,32 @@ export interface operations {
         };
     };
     procurement_export_purchase_order_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                order?: string;
+                item?: string;
+                status?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_groups_purchase_order_line: {
         parameters: {
             query?: {
                 offset?: string;
@@ -28715,6 +32622,34 @@ export interface operations {
         };
     };
     procurement_export_purchase_requisition: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                item?: string;
+                supplier?: string;
+                needed_on?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_groups_purchase_requisition: {
         parameters: {
             query?: {
                 offset?: string;
@@ -29076,6 +33011,34 @@ export interface operations {
             };
         };
     };
+    procurement_groups_schedule_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                line?: string;
+                status?: string;
+                required_on?: string;
+                expected_on?: string;
+                confirmed_on?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     procurement_get_schedule_line: {
         parameters: {
             query?: never;
@@ -29167,6 +33130,33 @@ export interface operations {
         };
     };
     procurement_export_supplier_item: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                supplier?: string;
+                item?: string;
+                preferred?: string;
+                valid_until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_groups_supplier_item: {
         parameters: {
             query?: {
                 offset?: string;
@@ -29703,6 +33693,36 @@ export interface operations {
             };
         };
     };
+    production_groups_operation_report: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_order?: string;
+                operation?: string;
+                scrap_reason?: string;
+                person_id?: string;
+                station_id?: string;
+                happened_at?: string;
+                order_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     production_get_operation_report: {
         parameters: {
             query?: never;
@@ -29748,6 +33768,30 @@ export interface operations {
         };
     };
     production_export_production_rule: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_production_rule: {
         parameters: {
             query?: {
                 offset?: string;
@@ -30224,6 +34268,29 @@ export interface operations {
             };
         };
     };
+    production_groups_scrap_reason: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     production_get_scrap_reason: {
         parameters: {
             query?: never;
@@ -30482,6 +34549,39 @@ export interface operations {
             };
         };
     };
+    production_groups_work_order: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                item?: string;
+                due_at?: string;
+                planned_start_at?: string;
+                planned_finish_at?: string;
+                priority?: string;
+                source_id?: string;
+                lot?: string;
+                pinned?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     production_get_work_order: {
         parameters: {
             query?: never;
@@ -30530,6 +34630,33 @@ export interface operations {
         };
     };
     production_export_work_order_material: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_order?: string;
+                item?: string;
+                backflush?: string;
+                source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_work_order_material: {
         parameters: {
             query?: {
                 offset?: string;
@@ -30606,6 +34733,35 @@ export interface operations {
         };
     };
     production_export_work_order_operation: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_order?: string;
+                work_center?: string;
+                machine?: string;
+                status?: string;
+                planned_start_at?: string;
+                planned_finish_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_work_order_operation: {
         parameters: {
             query?: {
                 offset?: string;
@@ -30874,6 +35030,30 @@ export interface operations {
             };
         };
     };
+    quality_groups_characteristic: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                plan?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     quality_get_characteristic: {
         parameters: {
             query?: never;
@@ -31085,6 +35265,37 @@ export interface operations {
             };
         };
     };
+    quality_groups_inspection: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                point?: string;
+                item?: string;
+                lot?: string;
+                supplier?: string;
+                suggestion?: string;
+                due_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     quality_get_inspection: {
         parameters: {
             query?: never;
@@ -31132,6 +35343,32 @@ export interface operations {
         };
     };
     quality_export_inspection_plan: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                item?: string;
+                group?: string;
+                point?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    quality_groups_inspection_plan: {
         parameters: {
             query?: {
                 offset?: string;
@@ -31205,6 +35442,33 @@ export interface operations {
         };
     };
     quality_export_measurement: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                inspection?: string;
+                characteristic?: string;
+                passed?: string;
+                measured_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    quality_groups_measurement: {
         parameters: {
             query?: {
                 offset?: string;
@@ -32034,6 +36298,32 @@ export interface operations {
             };
         };
     };
+    sales_groups_promise_change: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                line?: string;
+                status?: string;
+                offered_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     sales_get_promise_change: {
         parameters: {
             query?: never;
@@ -32368,6 +36658,34 @@ export interface operations {
             };
         };
     };
+    sales_groups_sales_order: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                customer?: string;
+                ordered_on?: string;
+                priority?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     sales_get_sales_order: {
         parameters: {
             query?: never;
@@ -32419,6 +36737,36 @@ export interface operations {
         };
     };
     sales_export_sales_order_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                order?: string;
+                item?: string;
+                status?: string;
+                requested_on?: string;
+                promised_on?: string;
+                projected_at?: string;
+                policy?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    sales_groups_sales_order_line: {
         parameters: {
             query?: {
                 offset?: string;

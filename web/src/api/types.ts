@@ -26,6 +26,13 @@ export interface FieldMeta {
   sortable?: boolean;
   filterable?: boolean;
   writable?: boolean;
+  groupable?: boolean;
+  /** The server tells what rows come to in this column. */
+  sums?: boolean;
+  /** What it holds is kept from this person. */
+  masked?: boolean;
+  /** The command by which this person may change it in its cell. */
+  edit?: string;
   /** False: a writable column that lists do not show. */
   listed?: boolean;
   max_length?: number;
@@ -64,6 +71,7 @@ export interface CommandMeta {
   help?: string;
   params: FieldMeta[];
   subject?: string | null;
+  makes?: string | null;
   /** Offered by its own page only, never in lists of actions. */
   hidden?: boolean;
   /** The states (by column) of the subject in which the command makes sense. */
@@ -144,6 +152,8 @@ export interface Person {
   login?: string;
   language?: string;
   theme?: string;
+  density?: string;
+  shortcuts?: boolean;
 }
 
 export interface Site {

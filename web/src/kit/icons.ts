@@ -26,6 +26,8 @@ export const icons = {
   menu: "M4 6h16M4 12h16M4 18h16",
   close: "M6 6l12 12M18 6L6 18",
   check: "M5 12.500l4.500 4.500L19 7",
+  keyboard: "M3 7h18v10H3zM7 11h.01M11 11h.01M15 11h.01M8 14h8",
+  tasks: "M4 6l1.500 1.500L8 5M4 12l1.500 1.500L8 11M4 18l1.500 1.500L8 17M12 6.500h8M12 12.500h8M12 18.500h8",
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
   up: "M6 15l6-6 6 6",

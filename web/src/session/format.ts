@@ -10,6 +10,9 @@ export function showZone(name: string | undefined): void {
   zone = name;
 }
 
+/** The zone days are reckoned in. */
+export const zoneName = (): string => zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 const formats = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat>();
 
 function cached<T extends Intl.NumberFormat | Intl.DateTimeFormat>(key: string, make: () => T): T {

@@ -11,6 +11,8 @@ interface Preferences {
   density: Density;
   language: Language;
   navCollapsed: boolean;
+  /** Whether single keys (J, K, X …) are orders. */
+  shortcuts: boolean;
 }
 
 const common = "lianzao.preferences";
@@ -39,6 +41,7 @@ export const preferences = reactive<Preferences>({
   density: "office",
   language: asLanguage(typeof navigator === "undefined" ? "zh" : navigator.language),
   navCollapsed: false,
+  shortcuts: true,
   ...(typeof localStorage === "undefined" ? {} : recall<Partial<Preferences>>(common, {})),
 });
 

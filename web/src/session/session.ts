@@ -9,7 +9,7 @@ import { closeLive, renewLive } from "@/live/useLive";
 import { asLanguage, sayIf } from "@/words";
 import { knowNames, showZone } from "./format";
 import { useMeta } from "./meta";
-import { preferences, recall, type Theme } from "./preferences";
+import { preferences, recall, type Density, type Theme } from "./preferences";
 
 /** Whether a held right (`sales.*`, `*.view_*`, `*`) covers the wanted one. */
 export function rightMatches(held: string, wanted: string): boolean {
@@ -47,9 +47,11 @@ export const useSession = defineStore("session", () => {
     const found = await recognise();
     if (!found) throw new Problem(401, {});
     // A choice made on this device before signing in wins over the stored one.
-    const chosen = recall<{ language?: string; theme?: string }>("lianzao.preferences", {});
+    const chosen = recall<{ language?: string; theme?: string; density?: string; shortcuts?: boolean }>("lianzao.preferences", {});
     if (!chosen.language && found.person.language) preferences.language = asLanguage(found.person.language);
     if (!chosen.theme && found.person.theme) preferences.theme = found.person.theme as Theme;
+    if (!chosen.density && found.person.density) preferences.density = found.person.density as Density;
+    if (chosen.shortcuts === undefined && found.person.shortcuts !== undefined) preferences.shortcuts = found.person.shortcuts;
     useMeta().forget();
     renewLive();
     return found;
@@ -96,11 +98,11 @@ export const useSession = defineStore("session", () => {
   watch(() => site.value?.time_zone, showZone, { immediate: true });
   watch(sites, (now) => knowNames(now.map((one) => [one.id, one.name] as const)), { immediate: true });
   watch(
-    () => [preferences.language, preferences.theme] as const,
-    ([language, theme]) => {
+    () => [preferences.language, preferences.theme, preferences.density, preferences.shortcuts] as const,
+    ([language, theme, density, shortcuts]) => {
       if (!me.value || !may("access.set_preferences")) return;
       // Only a wish remembered for other devices: when it cannot be kept, this screen still shows it.
-      order("access.set_preferences", { language, theme }).catch((error: unknown) => console.warn("preferences not kept", error));
+      order("access.set_preferences", { language, theme, density, shortcuts }).catch((error: unknown) => console.warn("preferences not kept", error));
     },
   );
 

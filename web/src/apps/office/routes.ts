@@ -5,6 +5,7 @@ import type { RouteRecordRaw } from "vue-router";
 export const routes: RouteRecordRaw[] = [
   { path: "/login", component: () => import("@/features/access/LoginPage.vue"), meta: { open: true, bare: true, title: "login.title" } },
   { path: "/password", name: "password", component: () => import("@/features/access/PasswordPage.vue"), meta: { title: "password.title" } },
+  { path: "/settings", name: "settings", component: () => import("@/features/access/SettingsPage.vue"), meta: { title: "settings.title" } },
   { path: "/", name: "home", component: () => import("@/features/home/HomePage.vue"), meta: { title: "nav.home" } },
   { path: "/plan", name: "plan", component: () => import("@/features/planning/PlanBoardPage.vue"), meta: { title: "plan.title", right: "planning.view_shortage" } },
   { path: "/kits", name: "kits", component: () => import("@/features/planning/KittingPage.vue"), meta: { title: "kit.title", right: "planning.view_shortage" } },

@@ -13,6 +13,8 @@ export interface ColumnLayout {
   order: string[];
   hidden: string[];
   widths: Record<string, number>;
+  /** Columns that stay at the left while the others scroll, beside the key. */
+  pinned?: string[];
 }
 
 const widths: Record<string, number> = {
@@ -37,8 +39,8 @@ export function arrange(columns: GridColumn[], layout: ColumnLayout | null, keyN
     .map((column, index) => ({ column, rank: rank.get(column.name) ?? 1000 + index }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ column }) => column);
-  const key = sorted.filter((column) => column.name === keyName);
-  return [...key, ...sorted.filter((column) => column.name !== keyName)];
+  const place = (column: GridColumn) => (column.name === keyName ? 0 : layout?.pinned?.includes(column.name) ? 1 : 2);
+  return [0, 1, 2].flatMap((wanted) => sorted.filter((column) => place(column) === wanted));
 }
 
 export function isShown(column: GridColumn, layout: ColumnLayout | null): boolean {
@@ -69,13 +71,24 @@ export function place(columns: GridColumn[], layout: ColumnLayout | null, keyNam
   });
 }
 
-/** Beyond 30 columns only those in view are drawn; `before` is the left edge of the first of them (0: all are drawn). */
+/** How many of the shown columns stay at the left: the key, and those the person pinned, as long as half the room is free. */
+export function frozenCount(columns: PlacedColumn[], layout: ColumnLayout | null, keyName: string, room: number): number {
+  let count = 0;
+  for (const column of columns) {
+    const stays = column.name === keyName || Boolean(layout?.pinned?.includes(column.name));
+    if (!stays || (count > 0 && room > 0 && column.left + column.px > room / 2)) break;
+    count += 1;
+  }
+  return Math.max(count, Math.min(1, columns.length));
+}
+
+/** Only the columns in view are drawn; `before` is the left edge of the first of them (0: none is left out before it). */
 export function windowOf(columns: PlacedColumn[], scrollLeft: number, width: number): { shown: PlacedColumn[]; before: number } {
-  if (columns.length <= 30) return { shown: columns, before: 0 };
+  if (columns.length <= 8 || width <= 0) return { shown: columns, before: 0 };
   const from = scrollLeft - 200;
   const until = scrollLeft + width + 200;
   const shown = columns.filter((column) => column.left + column.px > from && column.left < until);
-  return { shown, before: shown[0]?.left ?? 0 };
+  return { shown, before: shown[0] === columns[0] ? 0 : (shown[0]?.left ?? 0) };
 }
 
 /** `-number` ⇄ `number` → the next sorting when a header is pressed: up, down, none. */

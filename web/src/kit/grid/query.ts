@@ -7,9 +7,29 @@ export interface GridQuery {
   q: string;
   sort: string;
   filters: Record<string, string>;
+  /** Columns to put rows together by, the outer first: `customer,status`, `due_at__week`. */
+  group?: string;
+  /** The saved view this looks through; columns come from it too. */
+  view?: string;
 }
 
 export const emptyQuery = (): GridQuery => ({ q: "", sort: "", filters: {} });
+
+/** Whether two queries ask for the same rows in the same order; the view's name does not matter. */
+export const sameQuery = (a: GridQuery, b: GridQuery): boolean =>
+  a.q === b.q && a.sort === b.sort && (a.group ?? "") === (b.group ?? "") && JSON.stringify(Object.entries(a.filters).sort()) === JSON.stringify(Object.entries(b.filters).sort());
+
+export const groupsOf = (query: GridQuery): string[] => (query.group ?? "").split(",").filter(Boolean);
+
+/** The columns' own names of the groups: `due_at__week` is of `due_at`. */
+export const groupColumn = (name: string): string => name.split("__")[0];
+
+/** Rows stand in the order of their groups first, within them as asked, or as the list stands by itself (`usual`). */
+export function sortWithin(query: GridQuery, usual = ""): string {
+  const groups = groupsOf(query).map(groupColumn);
+  if (!groups.length) return query.sort;
+  return [...groups, ...(query.sort || usual).split(",").filter((part) => part && !groups.includes(part.replace(/^-/, "")))].join(",");
+}
 
 /** The query from the page's address; names the grid does not know are left alone. */
 export function fromAddress(params: Record<string, unknown>, known: ReadonlySet<string>): GridQuery {
@@ -19,13 +39,17 @@ export function fromAddress(params: Record<string, unknown>, known: ReadonlySet<
     if (!value) continue;
     if (name === "q") query.q = value;
     else if (name === "sort") query.sort = value;
+    else if (name === "group") {
+      const groups = value.split(",").filter((one) => known.has(groupColumn(one)));
+      if (groups.length) query.group = groups.join(",");
+    } else if (name === "view") query.view = value;
     else if (known.has(name.split("__")[0])) query.filters[name] = value;
   }
   return query;
 }
 
 export function toAddress(query: GridQuery): Record<string, string> {
-  return { ...(query.q ? { q: query.q } : {}), ...(query.sort ? { sort: query.sort } : {}), ...query.filters };
+  return { ...(query.q ? { q: query.q } : {}), ...(query.sort ? { sort: query.sort } : {}), ...(query.group ? { group: query.group } : {}), ...(query.view ? { view: query.view } : {}), ...query.filters };
 }
 
 /** The parts of one column's filter: exact value(s), lower and upper bound, emptiness. */
