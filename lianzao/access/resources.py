@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lianzao.access.models import Assignment, Display, Person, Role, SavedView, Site, Station, Token
+from lianzao.access.models import Assignment, Display, Person, RefusedOrder, Role, SavedView, Site, Station, Token
 from lianzao.foundation.resource import Resource
 
 Resource(
@@ -62,4 +62,13 @@ Resource(
     filters="list_name owner role",
     search="name",
     sort="list_name,name",
+)
+Resource(
+    RefusedOrder,
+    columns="number status command person station happened_at refusal refusal_en body device_at sequence site_id"
+    " settled_at reason redone_order_id",
+    filters="status command person station happened_at site_id",
+    search="number",
+    sort="-number",
+    site="site_id",
 )
