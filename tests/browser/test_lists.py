@@ -64,7 +64,7 @@ def opened(windows: Open, turn: tuple[str, str], login: str, path: str = LIST) -
     )
     window.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = window.sign_in(login, path)
-    expect(grid(page)).to_have_attribute("aria-busy", "false")
+    expect(page.locator("main [role=row] [data-column]").first).to_be_visible()
     return page
 
 
