@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,13 +12,13 @@ from django.middleware.csrf import CsrfViewMiddleware, get_token, rotate_token
 from ninja import Router, Schema
 from pydantic import Field
 
-from lianzao.access import commands, passwords, queries, rules, sessions
-from lianzao.access.models import Display, Station
+from lianzao.access import commands, handing_in, passwords, queries, rules, sessions
+from lianzao.access.models import Display, RefusedOrder, Station
 from lianzao.access.queries import SESSION_COOKIE, STATION_COOKIE
-from lianzao.foundation import http
+from lianzao.foundation import http, scope
 from lianzao.foundation.actor import Actor, system_actor
-from lianzao.foundation.command import Moment, Printable
-from lianzao.values.errors import NotAllowed, NotFound, NotKnown
+from lianzao.foundation.command import Moment, Printable, run, told_answer
+from lianzao.values.errors import Conflict, NotAllowed, NotFound, NotKnown
 
 router = Router(tags=["access"])
 http.identify_by(queries.actor_of)
@@ -74,6 +75,21 @@ class LinkBody(Schema):
     """The code of a link, as typed or as it stood in the address."""
 
     code: Annotated[str, Field(min_length=1, max_length=40), Printable]
+
+
+class KeptBody(Schema):
+    """An order kept while the network was away: its pass, its id, and what was sealed under the pass."""
+
+    offline_pass: Annotated[str, Field(min_length=1, max_length=400, alias="pass"), Printable]
+    order_id: UUID
+    sealed: Annotated[str, Field(min_length=1, max_length=200_000), Printable]
+
+
+class RedoBody(Schema):
+    """A refused order, and what is to be ordered instead."""
+
+    refused_order: UUID
+    body: dict[str, Any]
 
 
 @router.post("/login", operation_id="access_login")
@@ -213,6 +229,48 @@ def new_token(request: HttpRequest, body: TokenBody) -> HttpResponse:
         **person,
     )
     return http.answer({"id": made.id, "name": made.name, "token": token, "expires_at": made.expires_at})
+
+
+# -- orders kept while the network was away ---------------------------------------------------------------------------
+
+
+@router.post("/offline_pass", operation_id="access_offline_pass")
+def offline_pass(request: HttpRequest) -> HttpResponse:
+    """The pass of this stay and its key, under which a terminal or phone keeps orders while the network is away."""
+    by = http.someone(request)
+    text, key, ends_at = handing_in.pass_of(by)
+    return http.answer({"pass": text, "key": base64.b64encode(key).decode(), "person": by.id, "ends_at": ends_at})
+
+
+@router.post("/hand_in", operation_id="access_hand_in")
+def hand_in(request: HttpRequest, body: KeptBody) -> HttpResponse:
+    """Carry out an order that was kept under a pass, as the pass's person; the seal proves it, no session is asked for.
+
+    `state`: done, or filed when it was refused; then `number` is the paper that somebody decides about.
+    """
+    _refuse_foreign_page(request)
+    done = handing_in.hand_in(body.offline_pass, body.order_id, body.sealed, request.COOKIES.get(STATION_COOKIE, ""))
+    return http.answer({"state": done.state, "number": done.number, "code": done.refusal})
+
+
+@router.post("/redo_refused_order", operation_id="access_redo_refused_order")
+def redo_refused_order(request: HttpRequest, body: RedoBody) -> HttpResponse:
+    """Do a refused order again as it ought to be; the paper is settled with it. The correction is an order of its own.
+
+    Its id is that of the paper, so that a second try is the same order.
+    """
+    by = http.someone(request)
+    if not by.may("access.settle_refused_order"):
+        raise NotAllowed("not_allowed", right="access.settle_refused_order")
+    refused = scope.visible(by, RefusedOrder).filter(pk=body.refused_order).first()
+    if refused is None:
+        raise NotFound("not_found", entity="access.refused_order", id=str(body.refused_order))
+    if refused.status == "dismissed":
+        raise Conflict("wrong_status", document=refused.number, status=refused.status, wanted="redone")
+    done = run(by, refused.command, body.body, order_id=refused.id, why=f"{refused.number}: {refused.refusal}"[:200])
+    if refused.status == "open":
+        commands.settle_refused_order(by, refused_order=refused, redone_order_id=refused.id)
+    return http.answer(told_answer(done))
 
 
 # -- what the answers hold --------------------------------------------------------------------------------------------

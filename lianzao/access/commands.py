@@ -23,6 +23,9 @@ from lianzao.access.models import (
     Token,
     WallTheme,
 )
+from lianzao.access.refused import dismiss_refused_order as dismiss_refused_order
+from lianzao.access.refused import file_refused_order as file_refused_order
+from lianzao.access.refused import settle_refused_order as settle_refused_order
 from lianzao.access.roles import SHIPPED
 from lianzao.foundation import audit, clock, scope
 from lianzao.foundation.actor import ALL, Actor

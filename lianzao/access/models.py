@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 
-from lianzao.foundation.entity import ChoiceField, Entity, Master, Part
+from lianzao.foundation.entity import ChoiceField, Document, Entity, Lifecycle, Master, Part, StatusField
 from lianzao.values.errors import Invalid
 from lianzao.values.time import is_zone, uuid7
 
@@ -159,6 +159,43 @@ class Token(Entity):
     revoked_at = models.DateTimeField(null=True, editable=False)
     #: Kept by the door, not by commands: a use is no change of the record.
     used_at = models.DateTimeField(null=True, editable=False)
+
+
+#: A refused order waits for a person, who does it again corrected or says why not.
+REFUSED = Lifecycle("open", open=["redone", "dismissed"])
+
+
+class RefusedOrder(Document):
+    """An order that a terminal kept while the network was away, and that was refused when it came in.
+
+    Who did it believed that it was done: so somebody must look at it. `body` is what was ordered; `happened_at` is the
+    plant's instant of the act, `device_at` what the device's own clock said; `refusal` the sentence it was refused with.
+    """
+
+    NUMBER = "RO-{yy}{mm}-{seq:4}"
+
+    person_id: UUID
+    station_id: UUID | None
+
+    status = StatusField(REFUSED)
+    command = models.CharField(max_length=120)
+    body = models.JSONField(default=dict)
+    order_id = models.UUIDField(unique=True)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    station = models.ForeignKey(Station, null=True, on_delete=models.PROTECT, related_name="+")
+    happened_at = models.DateTimeField()
+    device_at = models.DateTimeField(null=True)
+    sequence = models.PositiveBigIntegerField(default=0)
+    code = models.CharField(max_length=80)
+    refusal = models.CharField(max_length=400)
+    refusal_en = models.CharField(max_length=400)
+    redone_order_id = models.UUIDField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.UUIDField(null=True)
+    reason = models.CharField(max_length=200, blank=True)
+
+    class Meta(Document.Meta):
+        indexes = [models.Index(fields=["site_id", "status"], name="access_refused_by_status")]
 
 
 class Credential(models.Model):

@@ -111,6 +111,16 @@ def _by_session(key: str, station_key: str, touch: bool) -> Actor | None:
     return replace(actor, rights=limited | _own(OWN_RIGHTS_AT_STATION, who))
 
 
+def actor_of_stay(person_id: UUID, station_id: UUID | None, site_id: UUID | None) -> Actor | None:
+    """Who a person was in a stay that may be over, with what he may do now; None when he may no longer log in."""
+    rows = _rows(PERSON, [person_id])
+    if not rows:
+        return None
+    _, _, _, *who = rows[0]
+    actor = replace(_actor(who, site_id), station=station_id)
+    return actor if station_id is None else replace(actor, rights=rules.common(actor.rights, rules.STATION_LIMIT))
+
+
 def _own(rights: frozenset[str], who: list[Any]) -> frozenset[str]:
     """What everybody may do for himself; before a temporary password is changed, nothing outside this room."""
     must_change: bool = who[6]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lianzao.access.models import Assignment, Display, Person, Role, Site, Station, Token
+from lianzao.access.models import Assignment, Display, Person, RefusedOrder, Role, Site, Station, Token
 from lianzao.foundation.resource import Resource
 
 Resource(
@@ -55,4 +55,13 @@ Resource(
     filters="site language theme",
     search="code name name_en",
     site="site",
+)
+Resource(
+    RefusedOrder,
+    columns="number status command person station happened_at refusal refusal_en body device_at sequence site_id"
+    " settled_at reason redone_order_id",
+    filters="status command person station happened_at site_id",
+    search="number",
+    sort="-number",
+    site="site_id",
 )

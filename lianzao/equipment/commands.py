@@ -53,7 +53,7 @@ def _change(
     return after, before
 
 
-@command
+@command(offline=True)
 def stop_machine(
     by: Actor,
     *,
@@ -77,7 +77,7 @@ def stop_machine(
     return state
 
 
-@command
+@command(offline=True)
 def start_machine(by: Actor, *, machine: Machine, happened_at: datetime | None = None, note: str = "") -> MachineState:
     """Say that a machine runs."""
     state, before = _change(by, machine, MachineStatus.RUNNING, happened_at, note=note)
@@ -88,13 +88,13 @@ def start_machine(by: Actor, *, machine: Machine, happened_at: datetime | None =
     return state
 
 
-@command
+@command(offline=True)
 def set_up_machine(by: Actor, *, machine: Machine, happened_at: datetime | None = None, note: str = "") -> MachineState:
     """Say that a machine is being set up for the next job."""
     return _aside(by, machine, MachineStatus.SETUP, happened_at, note)
 
 
-@command
+@command(offline=True)
 def idle_machine(by: Actor, *, machine: Machine, happened_at: datetime | None = None, note: str = "") -> MachineState:
     """Say that a machine is ready but has nothing to do."""
     return _aside(by, machine, MachineStatus.IDLE, happened_at, note)
@@ -129,7 +129,7 @@ def expect_start(
     return current
 
 
-@command
+@command(offline=True)
 def classify_stop(by: Actor, *, machine_state: MachineState, reason: StopReason, note: str = "") -> MachineState:
     """Say, or correct, why a machine stood still, also afterwards."""
     if machine_state.state != MachineStatus.STOPPED:

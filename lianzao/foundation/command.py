@@ -323,7 +323,8 @@ def body_model(name: str, parameters: Sequence[Parameter]) -> type[Body]:
 class Command(Generic[P, R]):
     """A declared command: callable, and everything that follows from its signature.
 
-    `subject` is the kind of the record it is about, `makes` the kind of the new record it answers with.
+    `subject` is the kind of the record it is about, `makes` the kind of the new record it answers with. `offline`: a
+    terminal or phone may keep it while the network is away, because nobody needs its answer to go on.
     """
 
     room: str
@@ -336,6 +337,7 @@ class Command(Generic[P, R]):
     hidden: bool = False
     subject: str | None = None
     makes: str | None = None
+    offline: bool = False
 
     def __post_init__(self) -> None:
         update_wrapper(self, self.function)
@@ -783,6 +785,7 @@ def command(
     hidden: bool = ...,
     hot: bool = ...,
     subject: str | None = ...,
+    offline: bool = ...,
 ) -> Callable[[Callable[P, R]], Command[P, R]]: ...
 def command(
     function: Callable[..., Any] | None = None,
@@ -793,10 +796,12 @@ def command(
     hidden: bool = False,
     hot: bool = False,
     subject: str | None = None,
+    offline: bool = False,
 ) -> Any:
     """Declare a command. `when` limits in which states a document's page offers it; `hidden` offers it nowhere.
 
-    `subject` names the kind it is about where that is a row of the machinery's own, given by its plain id.
+    `subject` names the kind it is about where that is a row of the machinery's own, given by its plain id. `offline`:
+    terminals and phones may keep the order while the network is away and hand it in later, with the time of the act.
     """
 
     def declare(function: Callable[..., Any]) -> Command[..., Any]:
@@ -815,6 +820,7 @@ def command(
             room, name, right or f"{room}.{name}", function, parameters, manual, dict(when or {}), hidden, subject
         )
         made.makes = _made(made, hints.get("return"))
+        made.offline = offline
         register(made)
         return made
 

@@ -181,6 +181,7 @@ def told_command(each: Command[Any, Any], language: str) -> dict[str, Any]:
         "subject": each.subject,
         "makes": each.makes,
         "hidden": each.hidden,
+        "offline": each.offline,
         "when": {name: list(states) for name, states in each.when.items()},
     }
 

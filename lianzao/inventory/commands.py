@@ -96,7 +96,7 @@ def return_of(move: Move, quantity: Decimal, happened_at: datetime | None = None
     return MoveLine(move.item_id, quantity, move.target_id, move.source_id, move.lot_id, value, happened_at)
 
 
-@command
+@command(offline=True)
 def move_stock(
     by: Actor,
     *,

@@ -73,7 +73,7 @@ def _first_expiring(
     return first.location_id, lot
 
 
-@command(when={"status": ("open",)})
+@command(when={"status": ("open",)}, offline=True)
 def confirm_pick(
     by: Actor,
     *,
@@ -83,6 +83,7 @@ def confirm_pick(
     scanned: str = "",
     location: Location | None = None,
     finished: bool = False,
+    happened_at: datetime | None = None,
 ) -> PickTask:
     """Confirm what was picked: quantity, and the lot by scan. A part may be confirmed; the rest stays open.
 
@@ -102,12 +103,13 @@ def confirm_pick(
         )
     if quantity:
         source = task.source_id if location is None else location.id
-        line = MoveLine(task.item_id, quantity, source, task.target_id, None if chosen is None else chosen.id)
+        lot_id = None if chosen is None else chosen.id
+        line = MoveLine(task.item_id, quantity, source, task.target_id, lot_id, happened_at=happened_at)
         post(by, [line], task.ref)
         _use_reservation(task, quantity)
     task.picked_quantity += quantity
     if status != "open":
-        _end(by, task, status)
+        _end(by, task, status, happened_at)
     task.save()
     return task
 
@@ -127,9 +129,9 @@ def _use_reservation(task: PickTask, quantity: Decimal) -> None:
     reservation.save()
 
 
-def _end(by: Actor, task: PickTask, status: str) -> None:
+def _end(by: Actor, task: PickTask, status: str, at: datetime | None = None) -> None:
     task.move_to(status)
-    task.done_at = by.now
+    task.done_at = at or by.now
     missing = task.quantity - task.picked_quantity
     publish(
         PickTaskDone(

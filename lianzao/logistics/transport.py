@@ -111,7 +111,7 @@ def record_milestone(
     return made
 
 
-@command(when={"status": ("dispatched",)})
+@command(when={"status": ("dispatched",)}, offline=True)
 def record_proof(
     by: Actor, *, shipment: Shipment, receiver: str, happened_at: datetime | None = None, note: str = ""
 ) -> Shipment:

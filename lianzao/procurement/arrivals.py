@@ -330,7 +330,7 @@ def _lines_of(order: PurchaseOrder, asn: Asn) -> list[ScheduleLine]:
     return [each for each in living_schedule(order) if each.id in brought]
 
 
-@command(when={"status": ("announced",)})
+@command(when={"status": ("announced",)}, offline=True)
 def record_arrival(by: Actor, *, asn: Asn, happened_at: datetime | None = None) -> Asn:
     """Note that a shipment stands at the gate; what it brings is counted when it is received."""
     asn.move_to("arrived")

@@ -69,7 +69,7 @@ class _Arrived:
     value: Decimal | None = None
 
 
-@command(when={"status": ("announced", "arrived")})
+@command(when={"status": ("announced", "arrived")}, offline=True)
 def receive_goods(
     by: Actor,
     *,

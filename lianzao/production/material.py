@@ -55,7 +55,7 @@ class Issued:
     missing: Decimal
 
 
-@command(when={"status": ("released", "started")})
+@command(when={"status": ("released", "started")}, offline=True)
 def issue_material(
     by: Actor,
     *,
@@ -179,7 +179,7 @@ WHERE m.cause_id = %s AND m.item_id = %s AND m.lot_id IS NOT DISTINCT FROM %s::u
 """
 
 
-@command(when={"status": ("released", "started", "completed")})
+@command(when={"status": ("released", "started", "completed")}, offline=True)
 def return_material(
     by: Actor, *, work_order: WorkOrder, lines: list[ReturnLine], happened_at: datetime | None = None
 ) -> WorkOrder:

@@ -74,7 +74,7 @@ VALUES (%s, 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_tim
 """
 
 
-@command(when={"status": ("waiting", "started")})
+@command(when={"status": ("waiting", "started")}, offline=True)
 def start_operation(
     by: Actor,
     *,
@@ -105,7 +105,7 @@ def start_operation(
     return operation
 
 
-@command(hot=True, when={"status": ("waiting", "started", "finished")})
+@command(hot=True, when={"status": ("waiting", "started", "finished")}, offline=True)
 def report_operation(
     by: Actor,
     *,
