@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import vue from "@vitejs/plugin-vue";
 import { defineConfig, type Plugin } from "vite";
@@ -26,6 +27,33 @@ function historyFallback(): Plugin {
   };
 }
 
+/** The service worker's list of all that terminal and phone load, now or later; its version is what is in them. */
+function shellList(): Plugin {
+  return {
+    name: "lianzao-shell-list",
+    enforce: "post",
+    generateBundle(_options, bundle) {
+      const worker = bundle["sw.js"];
+      if (worker?.type !== "chunk") return;
+      const files = new Set(["assets/mark.svg"]);
+      const reach = (name: string): void => {
+        const chunk = bundle[name];
+        if (chunk?.type !== "chunk" || files.has(name)) return;
+        files.add(name);
+        for (const sheet of chunk.viteMetadata?.importedCss ?? []) files.add(sheet);
+        for (const asset of chunk.viteMetadata?.importedAssets ?? []) files.add(asset);
+        for (const next of [...chunk.imports, ...chunk.dynamicImports]) reach(next);
+      };
+      for (const chunk of Object.values(bundle)) if (chunk.type === "chunk" && /(terminal|phone)\.html$/.test(chunk.facadeModuleId ?? "")) reach(chunk.fileName);
+      for (const name of Object.keys(bundle)) if (/^assets\/worker-.*\.js$/.test(name)) files.add(name);
+      const hash = createHash("sha256");
+      for (const name of ["terminal.html", "phone.html", ...[...files].sort()]) hash.update(name).update(String(bundle[name]?.type === "asset" ? bundle[name].source : ""));
+      const shell = { version: hash.update(worker.code).digest("hex").slice(0, 16), files: [...files].sort().map((name) => `/${name}`) };
+      worker.code = `globalThis.__SHELL__=${JSON.stringify(shell)};\n${worker.code}`;
+    },
+  };
+}
+
 const backend = process.env.LIANZAO_BACKEND ?? "http://127.0.0.1:8000";
 const live = process.env.LIANZAO_LIVE ?? backend;
 const proxy = { "/api": { target: backend }, "/live": { target: live } };
@@ -33,7 +61,7 @@ const proxy = { "/api": { target: backend }, "/live": { target: live } };
 export default defineConfig({
   base: "/",
   appType: "mpa",
-  plugins: [vue(), historyFallback()],
+  plugins: [vue(), historyFallback(), shellList()],
   resolve: { alias: { "@": here("./src") } },
   define: {
     __VUE_OPTIONS_API__: "false",
@@ -47,7 +75,7 @@ export default defineConfig({
     target: "es2022",
     assetsDir: "assets",
     manifest: true,
-    rolldownOptions: { input: Object.fromEntries(entries.map((name) => [name, here(`./${name}.html`)])) },
+    rolldownOptions: { input: { ...Object.fromEntries(entries.map((name) => [name, here(`./${name}.html`)])), sw: here("./src/offline/sw.ts") }, output: { entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") } },
   },
   worker: { format: "es" },
   server: { port: 5173, proxy },

@@ -209,7 +209,7 @@ def test_only_what_may_wait_is_taken_and_only_with_the_rights_of_the_person(hous
         ("access.create_person", "not_offline"),
         ("procurement.receive_goods", "not_allowed"),
     ):
-        kept = terminal.keep(command, {"work_order": str(cutting.id)}, clock.now())
+        kept = terminal.keep(command, {}, clock.now())
         assert terminal.hand_in(kept).json()["code"] == code, command
     assert Person.objects.filter(login="eve").count() == 0
 

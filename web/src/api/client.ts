@@ -22,6 +22,14 @@ interface Setting {
   headers: () => Record<string, string>;
   /** Called once per refused call when the session has ended. */
   signedOut: () => void;
+  /** The server answered this reading. */
+  remember: (path: string, language: string, answer: unknown) => void;
+  /** Whether the answer to this path is kept: then the last one serves at once, and nobody waits for more tries. */
+  keeps: (path: string) => boolean;
+  /** The server cannot be reached: what it answered last, where that is kept. */
+  lastKnown: (path: string, language: string) => Promise<{ answer: unknown } | null>;
+  /** Whether the last call reached the server. */
+  reached: (there: boolean) => void;
   fetch: typeof fetch;
   wait: (ms: number) => Promise<void>;
 }
@@ -30,6 +38,10 @@ const setting: Setting = {
   language: () => "zh-CN",
   headers: () => ({}),
   signedOut: () => undefined,
+  remember: () => undefined,
+  keeps: () => false,
+  lastKnown: () => Promise.resolve(null),
+  reached: () => undefined,
   fetch: (...args) => fetch(...args),
   wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
@@ -49,11 +61,25 @@ export function withQuery(path: string, query?: Query): string {
   return parts.length ? `${path}${path.includes("?") ? "&" : "?"}${parts.join("&")}` : path;
 }
 
+/** So long a screen waits for news of what it knows already. */
+const keptTimeoutMs = 8_000;
+
 /** One call, JSON in and out. Throws `Problem`, or an AbortError when the caller's signal says stop. */
 export async function call<T>(path: string, options: CallOptions = {}): Promise<T> {
-  const response = await send(path, options);
+  const reading = (options.method ?? "GET") === "GET";
+  const [url, language] = [withQuery(path, options.query), setting.language()];
+  let response: Response;
+  try {
+    response = await send(path, reading && setting.keeps(url) ? { retries: 0, timeoutMs: keptTimeoutMs, ...options } : options);
+  } catch (error) {
+    const known = reading && error instanceof Problem && error.uncertain ? await setting.lastKnown(url, language) : null;
+    if (known) return known.answer as T;
+    throw error;
+  }
   if (response.status === 204) return undefined as T;
-  return (await response.json()) as T;
+  const answer = (await response.json()) as T;
+  if (reading) setting.remember(url, language, answer);
+  return answer;
 }
 
 async function send(path: string, options: CallOptions): Promise<Response> {
@@ -83,9 +109,19 @@ async function sendOnce(url: string, method: string, options: CallOptions): Prom
   if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
   const limit = AbortSignal.timeout(options.timeoutMs ?? 30_000);
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
-  const response = await setting.fetch(url, { method, headers, body, signal, credentials: "same-origin" });
-  if (response.ok) return response;
+  let response: Response;
+  try {
+    response = await setting.fetch(url, { method, headers, body, signal, credentials: "same-origin" });
+  } catch (error) {
+    if (!options.signal?.aborted) setting.reached(false);
+    throw error;
+  }
+  if (response.ok) {
+    setting.reached(true);
+    return response;
+  }
   const problem = await readProblem(response);
+  setting.reached(!problem.uncertain);
   if (problem.status === 401) setting.signedOut();
   throw problem;
 }
@@ -106,13 +142,15 @@ export interface OrderOptions {
   /** The version the person looked at; the server answers 409 when the row has moved on. */
   version?: number | string;
   signal?: AbortSignal;
+  retries?: number;
+  timeoutMs?: number;
 }
 
 /** Give an order (a command of the house): `order("sales.confirm_order", {order: id})`. Safe to repeat. */
 export function order<T = Answer>(command: string, body: object = {}, options: OrderOptions = {}): Promise<T> {
   const headers: Record<string, string> = { "Idempotency-Key": options.orderId ?? uuid7() };
   if (options.version !== undefined) headers["If-Match"] = String(options.version);
-  return call<T>(`/api/${command.replace(".", "/")}`, { method: "POST", body, headers, signal: options.signal });
+  return call<T>(`/api/${command.replace(".", "/")}`, { method: "POST", body, headers, signal: options.signal, retries: options.retries, timeoutMs: options.timeoutMs });
 }
 
 /** What an order answers when it made or changed one document; other commands answer their own fields. */

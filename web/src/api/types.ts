@@ -66,6 +66,8 @@ export interface CommandMeta {
   subject?: string | null;
   /** Offered by its own page only, never in lists of actions. */
   hidden?: boolean;
+  /** May be kept at a terminal or phone while the network is away. */
+  offline?: boolean;
   /** The states (by column) of the subject in which the command makes sense. */
   when?: Record<string, string[]>;
 }

@@ -2,7 +2,7 @@
 
 import { createPinia } from "pinia";
 import { createApp, type Component } from "vue";
-import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
+import { createRouter, createWebHistory, type Router, type RouteRecordRaw } from "vue-router";
 import { configureClient } from "@/api/client";
 import { learnClock } from "@/session/clock";
 import { useMeta } from "@/session/meta";
@@ -27,7 +27,7 @@ declare module "vue-router" {
 /** A part that is missing in the new screens too must not make a tab reload for ever. */
 const reloadPauseMs = 30_000;
 
-export async function start(root: Component, routes: RouteRecordRaw[], base: string): Promise<void> {
+export async function start(root: Component, routes: RouteRecordRaw[], base: string): Promise<Router> {
   const app = createApp(root);
   app.use(createPinia());
   installWords(app);
@@ -39,7 +39,7 @@ export async function start(root: Component, routes: RouteRecordRaw[], base: str
     language: () => preferences.language,
     signedOut: () => {
       if (!session.me) return;
-      session.leave();
+      void session.leave();
       void router.push({ path: "/login", query: { to: router.currentRoute.value.fullPath } });
     },
   });
@@ -75,4 +75,5 @@ export async function start(root: Component, routes: RouteRecordRaw[], base: str
   await usePreferences();
   app.use(router);
   app.mount("#app");
+  return router;
 }

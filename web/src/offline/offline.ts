@@ -32,9 +32,8 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 const listeners = new Set<(row: KeptRow, how: HandedIn | null) => void>();
 
 /** Only one tab hands in; where the browser has no locks, the order's id keeps it from being done twice. */
-function alone<T>(work: () => Promise<T>): Promise<T | null> {
-  if (!navigator.locks) return work();
-  return navigator.locks.request("lianzao-hand-in", work);
+async function alone<T>(work: () => Promise<T>): Promise<T | null> {
+  return navigator.locks ? await (navigator.locks.request("lianzao-hand-in", work) as Promise<T>) : await work();
 }
 
 function handIn(row: KeptRow): Promise<HandedIn> {
@@ -52,7 +51,7 @@ export async function prepareOffline(): Promise<void> {
     await store.forget();
     stay = null;
   }
-  configureClient({ remember, lastKnown, reached: (there) => (state.away = !there) });
+  configureClient({ remember, lastKnown, keeps: (path) => stay !== null && isKept(path), reached: (there) => (state.away = !there) });
   passages.entered.push(enter);
   passages.left.push(leave);
   addEventListener("online", () => void sendNow());
@@ -77,7 +76,7 @@ async function lastKnown(path: string, language: string): Promise<{ answer: unkn
 async function enter(me: Me): Promise<void> {
   if (!store || me.partner) return;
   try {
-    const told = await call<{ pass: string; key: string; person: string; ends_at: string }>("/api/access/offline_pass", { method: "POST", body: {}, retries: 1, timeoutMs: 5_000 });
+    const told = await call<{ pass: string; key: string; person: string; ends_at: string }>("/api/access/offline_pass", { method: "POST", body: {}, retries: 0, timeoutMs: 5_000 });
     if (stay?.pass !== told.pass) {
       stay = { pass: told.pass, person: told.person, until: Date.parse(told.ends_at), key: await importKey(told.key) };
       await store.forget();

@@ -30,7 +30,7 @@ export interface HandedIn {
 export type HandIn = (row: KeptRow) => Promise<HandedIn>;
 
 /** After so many errors of the server itself an order is set aside, so that those behind it are not held up for ever. */
-const mostTries = 5;
+const mostFaults = 5;
 const pausesMs = [2_000, 5_000, 10_000, 30_000];
 export const pauseAfter = (failures: number): number => pausesMs[Math.min(failures, pausesMs.length) - 1] ?? 0;
 
@@ -57,7 +57,7 @@ export class Queue {
     if (known) return known;
     this.last = Math.max(Date.now(), this.last + 1, ...rows.map((row) => row.sequence + 1));
     const sequence = this.last;
-    const row: KeptRow = { id, sequence, pass: stay.pass, person: stay.person, state: "waiting", tries: 0, sealed: await seal(stay.key, id, { ...content, sequence }) };
+    const row: KeptRow = { id, sequence, pass: stay.pass, person: stay.person, state: "waiting", tries: 0, faults: 0, sealed: await seal(stay.key, id, { ...content, sequence }) };
     await this.store.put(row);
     return row;
   }
@@ -90,7 +90,7 @@ export class Queue {
 
   private async run(changed: (row: KeptRow, how: HandedIn | null) => void): Promise<boolean> {
     for (const row of await this.store.rows()) {
-      if (row.state === "filed" || (row.state === "stuck" && row.tries > mostTries * 3)) continue;
+      if (row.state === "filed" || (row.state === "stuck" && row.faults > mostFaults * 3)) continue;
       // Before it is sent: if this page dies now, nobody may think that it was never on its way.
       await this.store.put({ ...row, tries: row.tries + 1 });
       try {
@@ -101,7 +101,8 @@ export class Queue {
       } catch (error) {
         const found = verdict(asProblem(error));
         if (found === "later") return false;
-        const next: KeptRow = { ...row, tries: row.tries + 1, state: found === "never" || row.tries + 1 >= mostTries ? "stuck" : "waiting" };
+        const faults = row.faults + 1;
+        const next: KeptRow = { ...row, tries: row.tries + 1, faults, state: found === "never" || faults >= mostFaults ? "stuck" : "waiting" };
         await this.store.put(next);
         changed(next, null);
         if (next.state === "waiting") return false;

@@ -12,7 +12,9 @@ export interface KeptRow {
   sealed: string;
   /** `stuck`: the server cannot take it, and asking again is worth little; `filed`: refused, and before a person now. */
   state: "waiting" | "stuck" | "filed";
+  /** How often it was sent; how often the server was at fault. */
   tries: number;
+  faults: number;
   /** Of a filed one: the number of the paper, and why. */
   number?: string;
   code?: string;

@@ -3,6 +3,7 @@
 import { computed, onScopeDispose, ref, type ComputedRef } from "vue";
 import { get } from "@/api/client";
 import { instantParts } from "./format";
+import { keep, recall } from "./preferences";
 
 interface ClockAnswer {
   now: string;
@@ -10,7 +11,9 @@ interface ClockAnswer {
   virtual: boolean;
 }
 
-const anchor = { plant: 0, real: 0, rate: 1 };
+const key = "lianzao.clock";
+/** Kept in the browser: a page that is opened without the network still knows how far the device's clock is off. */
+const anchor = { plant: 0, real: 0, rate: 1, ...(typeof localStorage === "undefined" ? {} : recall<object>(key, {})) };
 let readAt = 0;
 let reading: Promise<void> | null = null;
 const readAgainMs = 60_000;
@@ -34,6 +37,7 @@ async function read(): Promise<void> {
   const answer = await get<ClockAnswer>("/api/clock");
   // Half of the way is taken as the way back.
   Object.assign(anchor, { plant: Date.parse(answer.now), real: (asked + Date.now()) / 2, rate: answer.rate });
+  keep(key, anchor);
 }
 
 /** Ask the server what time it is, at most once a minute; done when the answer is there. */

@@ -3,13 +3,13 @@
 import { defineStore } from "pinia";
 import { computed, ref, watch } from "vue";
 import { call, get, order } from "@/api/client";
-import { Problem } from "@/api/problem";
+import { asProblem, Problem } from "@/api/problem";
 import type { Me, Site } from "@/api/types";
 import { closeLive, renewLive } from "@/live/useLive";
 import { asLanguage, sayIf } from "@/words";
 import { knowNames, showZone } from "./format";
 import { useMeta } from "./meta";
-import { preferences, recall, type Theme } from "./preferences";
+import { keep, preferences, recall, type Theme } from "./preferences";
 
 /** Whether a held right (`sales.*`, `*.view_*`, `*`) covers the wanted one. */
 export function rightMatches(held: string, wanted: string): boolean {
@@ -18,6 +18,12 @@ export function rightMatches(held: string, wanted: string): boolean {
   const pattern = held.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`^${pattern.join(".*")}$`).test(wanted);
 }
+
+/** What else happens when somebody comes in or leaves: a terminal keeps and forgets things of its own. */
+export const passages = { entered: [] as ((me: Me) => Promise<void>)[], left: [] as (() => Promise<void>)[] };
+
+/** Somebody left while the server could not be told: his session must not serve whoever comes next. */
+const owed = "lianzao.logoutOwed";
 
 export const useSession = defineStore("session", () => {
   const me = ref<Me | null>(null);
@@ -34,12 +40,16 @@ export const useSession = defineStore("session", () => {
   /** Ask the server who we are; a missing session is an answer, not an error. */
   async function recognise(): Promise<Me | null> {
     try {
+      await settleLeaving();
       me.value = await get<Me>("/api/access/me");
     } catch (error) {
-      if (!(error instanceof Problem) || error.status !== 401) throw error;
+      const problem = asProblem(error);
+      // A terminal without the network meets the badge page; any other screen says what is wrong.
+      if (problem.status !== 401 && !(problem.uncertain && passages.left.length)) throw problem;
       me.value = null;
     }
     known.value = true;
+    if (me.value) await Promise.all(passages.entered.map((work) => work(me.value as Me)));
     return me.value;
   }
 
@@ -56,18 +66,32 @@ export const useSession = defineStore("session", () => {
   }
 
   async function login(name: string, password: string): Promise<Me> {
+    await settleLeaving();
     await call("/api/access/login", { method: "POST", body: { login: name, password } });
     return entered();
   }
 
   async function loginBadge(station: string, badge: string, pin: string): Promise<Me> {
+    await settleLeaving();
     await call("/api/access/login_badge", { method: "POST", body: { station, badge, pin } });
     return entered();
   }
 
   async function logout(): Promise<void> {
-    await call("/api/access/logout", { method: "POST", body: {} });
-    leave();
+    keep(owed, true);
+    try {
+      await settleLeaving();
+    } catch (error) {
+      // Without the network one leaves all the same: the server is told as soon as it can be.
+      if (!asProblem(error).uncertain) throw error;
+    }
+    await leave();
+  }
+
+  async function settleLeaving(): Promise<void> {
+    if (!recall(owed, false)) return;
+    await call("/api/access/logout", { method: "POST", body: {}, timeoutMs: 8_000 });
+    keep(owed, false);
   }
 
   /** The language changed: the server's words and names again. */
@@ -76,10 +100,11 @@ export const useSession = defineStore("session", () => {
   }
 
   /** The session is over on the server's side. */
-  function leave(): void {
+  async function leave(): Promise<void> {
     me.value = null;
     useMeta().forget();
     closeLive();
+    await Promise.all(passages.left.map((work) => work()));
   }
 
   const roles = computed(() => (me.value?.roles ?? []).map((role) => (typeof role === "string" ? sayIf(`role.${role}`, role) : role.name)));

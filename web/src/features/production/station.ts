@@ -70,6 +70,29 @@ export function stationTopics(center: string, answer: StationAnswer | null): str
   return topics.size <= mostTopics ? [...topics] : ["production.OperationReported", "production.ReportReversed", "production.MaterialIssued", "inventory.StockMoved", ...topics].slice(0, mostTopics);
 }
 
+/** Pieces and starts that wait at this terminal for the network are shown as if the server knew them. */
+export function withKept(answer: StationAnswer, reports: Record<string, unknown>[], starts: Record<string, unknown>[]): StationAnswer {
+  if (!reports.length && !starts.length) return answer;
+  const jobs = answer.jobs.map((job) => {
+    const own = reports.filter((body) => body.operation === job.operation_id);
+    const begun = own.length > 0 || starts.some((body) => body.operation === job.operation_id);
+    if (!begun) return job;
+    const sum = (name: Field) => own.reduce((total, body) => total + Number(body[name] ?? 0), 0);
+    const [good, scrap, rework] = [sum("good"), sum("scrap"), sum("rework")];
+    const plus = (value: string, by: number) => String(Math.max(0, Number(value) + by));
+    return {
+      ...job,
+      status: job.status === "waiting" ? "started" : job.status,
+      good: plus(job.good, good),
+      scrap: plus(job.scrap, scrap),
+      rework: plus(job.rework, rework),
+      remaining: plus(job.remaining, -good - scrap),
+      available: plus(job.available, -good - scrap - rework),
+    };
+  });
+  return { ...answer, jobs };
+}
+
 export type KitState = "ready" | "in_store" | "missing";
 
 /** The worst state of a kit; nothing to fetch is ready. */

@@ -1,7 +1,8 @@
 /** The warehouse's phone as the server tells it (GET /api/overviews/warehouse). */
 
-import { computed, type ComputedRef } from "vue";
+import { computed, onScopeDispose, type ComputedRef } from "vue";
 import { useLoaded, type Loaded } from "@/live/useLoaded";
+import { onHandedIn, useOffline } from "@/offline/offline";
 import { useSession } from "@/session/session";
 import type { Told, ToldItem } from "@/session/told";
 import type { WordKey } from "@/words";
@@ -74,14 +75,29 @@ const topics = [
   "logistics.ShipmentPlanned", "logistics.ShipmentPicked", "logistics.ShipmentPacked", "logistics.ShipmentDispatched", "logistics.ShipmentCancelled", "logistics.ShipmentReturned", "kind:logistics.shipment",
 ];
 
-export function useWarehouse(): Loaded<Warehouse> {
+export function useWarehouse(): Omit<Loaded<Warehouse>, "data"> & { data: ComputedRef<Warehouse | null> } {
   const session = useSession();
   const site: ComputedRef<string> = computed(() => session.site?.id ?? "");
-  return useLoaded<Warehouse>(() => (site.value ? "/api/overviews/warehouse" : null), {
+  const loaded = useLoaded<Warehouse>(() => (site.value ? "/api/overviews/warehouse" : null), {
     query: () => ({ site: site.value }),
     topics,
     rows: (data) => [...data.picks, ...data.arrivals, ...data.shipments, ...data.inspections],
   });
+  const offline = useOffline();
+  onScopeDispose(onHandedIn(() => void loaded.reload()));
+  return { ...loaded, data: computed(() => loaded.data.value && withoutKept(loaded.data.value, offline.bodies("inventory.confirm_pick"), offline.bodies("procurement.receive_goods"))) };
+}
+
+/** What was picked or received without the network waits to be handed in: it is no task any more. */
+export function withoutKept(data: Warehouse, picks: Record<string, unknown>[], receipts: Record<string, unknown>[]): Warehouse {
+  if (!picks.length && !receipts.length) return data;
+  const came = new Set(receipts.map((body) => body.asn ?? body.purchase_order));
+  const left = data.picks.flatMap((task) => {
+    const own = picks.filter((body) => body.task === task.id);
+    const rest = Number(task.quantity) - own.reduce((total, body) => total + Number(body.quantity ?? 0), 0);
+    return own.some((body) => body.finished) || rest <= 0 ? [] : [own.length ? { ...task, quantity: String(rest) } : task];
+  });
+  return { ...data, picks: left, arrivals: data.arrivals.filter((one) => !came.has(one.id)) };
 }
 
 /** One announced shipment, also one that is not expected for days, or an order without a notice: all are received alike. */
