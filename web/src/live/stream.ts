@@ -47,7 +47,11 @@ export class LiveStream {
   private running: AbortController | null = null;
   private failures = 0;
 
-  constructor(private readonly setting: StreamSetting) {}
+  /** `missed`: another line was heard before this one, so that something may have happened in between. */
+  constructor(
+    private readonly setting: StreamSetting,
+    private missed = false,
+  ) {}
 
   /** Listen to exactly these topics from now on; an empty list closes the line. */
   setTopics(topics: Iterable<string>): void {
@@ -92,7 +96,8 @@ export class LiveStream {
     const url = `${this.setting.url}?topics=${this.topics.map(encodeURIComponent).join(",")}`;
     const response = await this.setting.fetch(url, { headers, signal, credentials: "same-origin", cache: "no-store" });
     if (!response.ok || !response.body) throw new LineRefused(response.status);
-    if (this.failures && !this.lastId) this.setting.onGap();
+    if (this.missed || (this.failures && !this.lastId)) this.setting.onGap();
+    this.missed = false;
     this.failures = 0;
     this.setting.onBeat();
     const reader = streamReader((message) => this.take(message), this.setting.onBeat);

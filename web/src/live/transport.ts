@@ -27,15 +27,16 @@ export function lineOfDevice(headers: () => Record<string, string>): void {
   deviceHeaders = headers;
 }
 
-export function openStream(receive: Receive): LiveStream {
-  return new LiveStream({
-    fetch: (url, options) => fetch(url, deviceHeaders ? { ...options, headers: { ...options?.headers, ...deviceHeaders() } } : options),
+export function openStream(receive: Receive, missed = false): LiveStream {
+  const setting = {
+    fetch: (url: Parameters<typeof fetch>[0], options?: RequestInit) => fetch(url, deviceHeaders ? { ...options, headers: { ...options?.headers, ...deviceHeaders() } } : options),
     url: "/live",
     wait: pause,
-    onNews: (news) => receive({ type: "news", news }),
+    onNews: (news: News) => receive({ type: "news", news }),
     onBeat: () => receive({ type: "beat", at: Date.now() }),
     onGap: () => receive({ type: "gap" }),
-  });
+  };
+  return new LiveStream(setting, missed);
 }
 
 /** Joins the wishes of many tabs; tabs that fell silent (crashed, frozen) lose theirs. */
@@ -68,13 +69,15 @@ export class Hub {
   private readonly stream: LiveStream;
   private pending: ReturnType<typeof setTimeout> | undefined;
   private lastBeat = 0;
+  private readonly sweeping: ReturnType<typeof setInterval>;
+  private closed = false;
 
-  constructor(private readonly receive: Receive) {
+  constructor(private readonly receive: Receive, missed = false) {
     this.stream = openStream((signal) => {
       if (signal.type === "beat") this.lastBeat = signal.at;
       receive(signal);
-    });
-    setInterval(() => (this.wishes.sweep(Date.now()), this.apply()), 60_000);
+    }, missed);
+    this.sweeping = setInterval(() => (this.wishes.sweep(Date.now()), this.apply()), 60_000);
   }
 
   take(message: ToHub): void {
@@ -88,13 +91,18 @@ export class Hub {
     this.apply();
   }
 
+  /** For good: a wish that comes late must not open the line again beside the next leader's. */
   close(): void {
+    this.closed = true;
+    clearInterval(this.sweeping);
+    clearTimeout(this.pending);
     this.stream.close();
   }
 
   /** A page that opens asks for many topics one after the other: change the line once. */
   private apply(): void {
     clearTimeout(this.pending);
+    if (this.closed) return;
     this.pending = setTimeout(() => this.stream.setTopics(this.wishes.union()), 40);
   }
 }
@@ -130,22 +138,27 @@ function workerTransport(receive: Receive): Transport {
 }
 
 /** Without shared workers the tab holding a lock keeps the line; the others hear it over a channel. */
-function leaderTransport(receive: Receive): Transport {
+export function leaderTransport(receive: Receive): Transport {
   const channel = new BroadcastChannel("lianzao-live");
   let hub: Hub | null = null;
+  /** Another tab had the line before: when it closes, news may have come before ours is open. */
+  let heard = false;
   const release = new AbortController();
   channel.onmessage = (event: MessageEvent<Signal | ToHub | { type: "leader" }>) => {
     const message = event.data;
     if (message.type === "wish" || message.type === "leave" || message.type === "renew") hub?.take(message);
     else if (message.type === "leader") wishing.setTopics(current);
-    else receive(message);
+    else {
+      heard = true;
+      receive(message);
+    }
   };
   let current: string[] = [];
   const post = (message: ToHub) => (hub ? hub.take(message) : channel.postMessage(message));
   const wishing = keepWishing(post);
   void navigator.locks
     .request("lianzao-live", { signal: release.signal }, () => {
-      hub = new Hub((signal) => (receive(signal), channel.postMessage(signal)));
+      hub = new Hub((signal) => (receive(signal), channel.postMessage(signal)), heard);
       channel.postMessage({ type: "leader" });
       wishing.setTopics(current);
       return new Promise<void>((done) => release.signal.addEventListener("abort", () => done()));

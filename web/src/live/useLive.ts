@@ -7,7 +7,7 @@ import { openTransport, type Signal, type Transport } from "./transport";
 
 export type { News } from "./stream";
 
-const state = reactive({ lastBeat: null as number | null, now: Date.now(), openedAt: 0 });
+const state = reactive({ lastBeat: null as number | null, knownAt: null as number | null, now: Date.now(), openedAt: 0 });
 let transport: Transport | null = null;
 let ticking: ReturnType<typeof setInterval> | undefined;
 let lastPoll = 0;
@@ -41,6 +41,11 @@ function tick(): void {
     lastPoll = state.now;
     table.gap();
   }
+}
+
+/** The screen shows last answers of that instant (ms), because the server cannot be reached; null: its own again. */
+export function showKnown(at: number | null): void {
+  state.knownAt = at;
 }
 
 /** Close the line (sign-out): nothing of the last person's may arrive any more. */
@@ -128,8 +133,11 @@ export interface Stale {
 
 export function useStale(): Stale {
   return {
-    state: computed(() => freshness(state.lastBeat, state.now)),
-    since: computed(() => (state.lastBeat === null ? null : new Date(state.lastBeat))),
+    state: computed(() => (state.lastBeat === null && state.knownAt !== null ? "lost" : freshness(state.lastBeat, state.now))),
+    since: computed(() => {
+      const at = state.lastBeat ?? state.knownAt;
+      return at === null ? null : new Date(at);
+    }),
     seconds: computed(() => (state.lastBeat === null ? 0 : Math.max(0, Math.round((state.now - state.lastBeat) / 1000)))),
   };
 }

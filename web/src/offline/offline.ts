@@ -5,8 +5,10 @@ import { call, configureClient, order, type Answer } from "@/api/client";
 import { asProblem } from "@/api/problem";
 import type { Me } from "@/api/types";
 import { uuid7 } from "@/api/uuid7";
+import { showKnown } from "@/live/useLive";
 import { learnClock, plantMs } from "@/session/clock";
 import { useMeta } from "@/session/meta";
+import { preferences } from "@/session/preferences";
 import { passages } from "@/session/session";
 import { pauseAfter, Queue, type HandedIn, type Waiting } from "./queue";
 import { isKept, LastAnswers } from "./reads";
@@ -61,14 +63,19 @@ export async function prepareOffline(): Promise<void> {
 }
 
 function remember(path: string, language: string, answer: unknown): void {
-  state.knownAt = null;
+  tellKnown(null);
   if (!stay || !answers || !isKept(path)) return;
   answers.remember(stay, path, language, answer).catch((error: unknown) => console.warn("the last answer cannot be kept", error));
 }
 
+function tellKnown(at: number | null): void {
+  state.knownAt = at;
+  showKnown(at);
+}
+
 async function lastKnown(path: string, language: string): Promise<{ answer: unknown } | null> {
   const known = stay && answers && isKept(path) ? await answers.last(stay, path, language) : null;
-  if (known) state.knownAt = Math.min(state.knownAt ?? Infinity, known.at);
+  if (known) tellKnown(Math.min(state.knownAt ?? Infinity, known.at));
   return known;
 }
 
@@ -82,6 +89,8 @@ async function enter(me: Me): Promise<void> {
       await store.forget();
       await store.keepStay(stay);
     }
+    // Who we are was asked before there was a key to keep it under.
+    remember("/api/access/me", preferences.language, me);
     await learnClock();
   } catch (error) {
     const problem = asProblem(error);
@@ -96,7 +105,7 @@ async function enter(me: Me): Promise<void> {
 /** Badge-out: the key and the last answers go; what waits stays sealed, and is handed in all the same. */
 async function leave(): Promise<void> {
   stay = null;
-  state.knownAt = null;
+  tellKnown(null);
   await store?.forget();
   await refresh();
 }

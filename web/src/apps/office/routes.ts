@@ -20,6 +20,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/displays", name: "displays", component: () => import("@/features/screens/DisplaysPage.vue"), meta: { title: "displays.title", right: "access.view_display" } },
   { path: "/alerts", name: "alerts", component: () => import("@/features/alerts/InboxPage.vue"), meta: { title: "alerts.title" } },
   { path: "/list/:room/:entity", name: "list", component: () => import("@/features/records/ListPage.vue") },
+  { path: "/doc/access/refused_order/:id", name: "refused", component: () => import("@/features/access/RefusedPage.vue"), meta: { title: "refused.page", right: "access.view_refused_order" } },
   { path: "/doc/:room/:entity/:id", name: "doc", component: () => import("@/features/records/DocPage.vue") },
   { path: "/doc/:room/:entity/:id/edit", name: "edit", component: () => import("@/features/records/FormPage.vue") },
   { path: "/new/:room/:entity", name: "new", component: () => import("@/features/records/FormPage.vue") },
