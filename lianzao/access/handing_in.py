@@ -167,4 +167,3 @@ def _body_as_filed(told: _Told, stay: sealing.Pass) -> dict[str, Any]:
     if "person_id" in names:
         body.setdefault("person_id", str(stay.person))
     return body
-

@@ -51,8 +51,16 @@ def file_refused_order(
     made.save()
     publish(
         OrderRefused(
-            site_id, made.id, person.id, None if station is None else station.id, command.partition(".")[0],
-            words.say(command, "zh-CN"), words.say(command, "en"), made.refusal, made.refusal_en, happened_at,
+            site_id,
+            made.id,
+            person.id,
+            None if station is None else station.id,
+            command.partition(".")[0],
+            words.say(command, "zh-CN"),
+            words.say(command, "en"),
+            made.refusal,
+            made.refusal_en,
+            happened_at,
         )  # fmt: skip
     )
     return made

@@ -83,9 +83,7 @@ def opened(key: bytes, order_id: UUID, sealed: str) -> dict[str, Any]:
         data = base64.b64decode(sealed, validate=True)
         if len(data) < IV_BYTES + TAG_BYTES:
             raise ValueError(len(data))
-        content = orjson.loads(
-            AESGCM(key).decrypt(data[:IV_BYTES], data[IV_BYTES:], str(order_id).encode())
-        )
+        content = orjson.loads(AESGCM(key).decrypt(data[:IV_BYTES], data[IV_BYTES:], str(order_id).encode()))
     except (ValueError, binascii.Error, InvalidTag):
         raise Invalid("seal_broken", field="sealed") from None
     if not isinstance(content, dict):

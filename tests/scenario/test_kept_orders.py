@@ -66,7 +66,11 @@ class Device:
             "command": command, "body": body, "happened_at": at.isoformat(), "device_at": at.isoformat(),
             "sequence": sequence,
         }  # fmt: skip
-        return {"pass": self.stay, "order_id": str(id), "sealed": sealing.seal(self.key, secrets.token_bytes(12), id, content)}
+        return {
+            "pass": self.stay,
+            "order_id": str(id),
+            "sealed": sealing.seal(self.key, secrets.token_bytes(12), id, content),
+        }
 
     def hand_in(self, kept: dict[str, Any]) -> Any:
         return self.client.post("/api/access/hand_in", kept, content_type="application/json")
@@ -91,11 +95,18 @@ def first(work_order: WorkOrder) -> str:
     return str(work_order.operations.order_by("sequence").first().id)
 
 
-def test_what_was_kept_is_done_once_at_the_time_of_the_act_also_after_badge_out(house: House, cutting: WorkOrder) -> None:
+def test_what_was_kept_is_done_once_at_the_time_of_the_act_also_after_badge_out(
+    house: House, cutting: WorkOrder
+) -> None:
     terminal = Device(house, "operator", "T1")
     did = clock.now()
     kept = [
-        terminal.keep("production.report_operation", {"operation": first(cutting), "good": str(good)}, did + timedelta(minutes=good), good)
+        terminal.keep(
+            "production.report_operation",
+            {"operation": first(cutting), "good": str(good)},
+            did + timedelta(minutes=good),
+            good,
+        )
         for good in (3, 4)
     ]
     terminal.leave()
@@ -129,21 +140,30 @@ def test_a_refused_one_goes_to_the_lead_who_does_it_again(house: House, cutting:
     assert (answer["state"], answer["code"]) == ("filed", "more_than_ordered")
     assert terminal.hand_in(kept).json() == answer  # handed in again: the same paper
     paper = RefusedOrder.objects.get()
-    assert (paper.number, paper.person_id, paper.happened_at, paper.sequence) == (answer["number"], terminal.person.id, did, 7)
+    assert (paper.number, paper.person_id, paper.happened_at, paper.sequence) == (
+        answer["number"],
+        terminal.person.id,
+        did,
+        7,
+    )
     assert paper.body == {
         "operation": first(cutting), "good": "600", "happened_at": did.isoformat(), "person_id": str(terminal.person.id),
     }  # fmt: skip
     assert "60" in paper.refusal and "60" in paper.refusal_en
     house.settle()
     alert = Alert.objects.get(subject_id=paper.id)
-    assert alert.watch.code == "kept_order_refused" and terminal.person.name in alert.title and paper.refusal in alert.body
+    assert (
+        alert.watch.code == "kept_order_refused" and terminal.person.name in alert.title and paper.refusal in alert.body
+    )
     lead = Device(house, "lead")
     assert Notice.objects.filter(alert=alert, person=lead.person).exists()
 
     wrong = lead.post("access/redo_refused_order", {"refused_order": str(paper.id), "body": paper.body})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "more_than_ordered")
     for _ in range(2):  # a double tap
-        right = lead.post("access/redo_refused_order", {"refused_order": str(paper.id), "body": {**paper.body, "good": "6"}})
+        right = lead.post(
+            "access/redo_refused_order", {"refused_order": str(paper.id), "body": {**paper.body, "good": "6"}}
+        )
         assert right.status_code == 200, right.content
     report = OperationReport.objects.get()
     assert (report.good, report.happened_at, report.person_id) == (Decimal(6), did, terminal.person.id)

@@ -7,44 +7,65 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('access', '0002_wall_displays'),
+        ("access", "0002_wall_displays"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RefusedOrder',
+            name="RefusedOrder",
             fields=[
-                ('id', models.UUIDField(default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('created_by', models.UUIDField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False)),
-                ('updated_by', models.UUIDField(editable=False, null=True)),
-                ('owner_system', models.CharField(default='lianzao', editable=False, max_length=40)),
-                ('number', models.CharField(editable=False, max_length=60, unique=True)),
-                ('site_id', lianzao.foundation.entity.SiteField()),
-                ('status', lianzao.foundation.entity.StatusField(choices=[('open', 'open'), ('redone', 'redone'), ('dismissed', 'dismissed')], default='open', max_length=24)),
-                ('command', models.CharField(max_length=120)),
-                ('body', models.JSONField(default=dict)),
-                ('order_id', models.UUIDField(unique=True)),
-                ('happened_at', models.DateTimeField()),
-                ('device_at', models.DateTimeField(null=True)),
-                ('sequence', models.PositiveBigIntegerField(default=0)),
-                ('code', models.CharField(max_length=80)),
-                ('refusal', models.CharField(max_length=400)),
-                ('refusal_en', models.CharField(max_length=400)),
-                ('redone_order_id', models.UUIDField(null=True)),
-                ('settled_at', models.DateTimeField(null=True)),
-                ('settled_by', models.UUIDField(null=True)),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.person')),
-                ('station', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.station')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=lianzao.values.time.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("created_by", models.UUIDField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("updated_by", models.UUIDField(editable=False, null=True)),
+                ("owner_system", models.CharField(default="lianzao", editable=False, max_length=40)),
+                ("number", models.CharField(editable=False, max_length=60, unique=True)),
+                ("site_id", lianzao.foundation.entity.SiteField()),
+                (
+                    "status",
+                    lianzao.foundation.entity.StatusField(
+                        choices=[("open", "open"), ("redone", "redone"), ("dismissed", "dismissed")],
+                        default="open",
+                        max_length=24,
+                    ),
+                ),
+                ("command", models.CharField(max_length=120)),
+                ("body", models.JSONField(default=dict)),
+                ("order_id", models.UUIDField(unique=True)),
+                ("happened_at", models.DateTimeField()),
+                ("device_at", models.DateTimeField(null=True)),
+                ("sequence", models.PositiveBigIntegerField(default=0)),
+                ("code", models.CharField(max_length=80)),
+                ("refusal", models.CharField(max_length=400)),
+                ("refusal_en", models.CharField(max_length=400)),
+                ("redone_order_id", models.UUIDField(null=True)),
+                ("settled_at", models.DateTimeField(null=True)),
+                ("settled_by", models.UUIDField(null=True)),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="access.person"
+                    ),
+                ),
+                (
+                    "station",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="access.station"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(fields=['site_id', 'status'], name='access_refused_by_status')],
+                "abstract": False,
+                "indexes": [models.Index(fields=["site_id", "status"], name="access_refused_by_status")],
             },
         ),
     ]

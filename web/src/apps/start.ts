@@ -39,8 +39,8 @@ export async function start(root: Component, routes: RouteRecordRaw[], base: str
     language: () => preferences.language,
     signedOut: () => {
       if (!session.me) return;
-      void session.leave();
-      void router.push({ path: "/login", query: { to: router.currentRoute.value.fullPath } });
+      const to = router.currentRoute.value.fullPath;
+      void session.leave().then(() => router.push({ path: "/login", query: { to } }));
     },
   });
 

@@ -28,12 +28,21 @@ export class WedgeReader {
   }
 }
 
+export interface WedgeOptions {
+  /** Only while nothing else on the page waits for a scan, and outside of fields: what is typed there belongs there. */
+  fallback?: boolean;
+}
+
+let takers = 0;
+const isField = (element: HTMLElement | null): boolean => Boolean(element?.closest?.("input, textarea, select, [contenteditable]"));
+
 /** Listen to the whole page. `take` answers true when it used the code; the keys then do not reach the page. */
-export function listenToWedge(take: (code: string) => void, target: Document = document): () => void {
+export function listenToWedge(take: (code: string) => void, { fallback = false }: WedgeOptions = {}, target: Document = document): () => void {
   const reader = new WedgeReader();
   const onKey = (event: KeyboardEvent) => {
     if (event.altKey || event.metaKey || event.isComposing) return;
     const element = event.target as HTMLElement | null;
+    if (fallback && (takers > 0 || isField(element))) return;
     // A field that wants the scan itself (login, search) says so.
     if (element?.closest?.("[data-own-scan]")) return;
     const found = reader.press({ key: event.ctrlKey && event.key === "]" ? "\u001d" : event.key, at: event.timeStamp });
@@ -48,5 +57,11 @@ export function listenToWedge(take: (code: string) => void, target: Document = d
     }
   };
   target.addEventListener("keydown", onKey, true);
-  return () => target.removeEventListener("keydown", onKey, true);
+  if (!fallback) takers += 1;
+  let stopped = false;
+  return () => {
+    target.removeEventListener("keydown", onKey, true);
+    if (!fallback && !stopped) takers -= 1;
+    stopped = true;
+  };
 }

@@ -39,7 +39,7 @@ async function alone<T>(work: () => Promise<T>): Promise<T | null> {
 }
 
 function handIn(row: KeptRow): Promise<HandedIn> {
-  return call<HandedIn>("/api/access/hand_in", { method: "POST", body: { pass: row.pass, order_id: row.id, sealed: row.sealed }, retries: 0, timeoutMs: 15_000 });
+  return call<HandedIn>("/api/access/hand_in", { method: "POST", body: { pass: row.pass, order_id: row.id, sealed: row.sealed }, headers: { "Idempotency-Key": row.id }, retries: 0, timeoutMs: 15_000 });
 }
 
 /** A terminal's or phone's page begins: read what lies in the browser before the first question to the server. */
@@ -83,10 +83,10 @@ async function lastKnown(path: string, language: string): Promise<{ answer: unkn
 async function enter(me: Me): Promise<void> {
   if (!store || me.partner) return;
   try {
-    const told = await call<{ pass: string; key: string; person: string; ends_at: string }>("/api/access/offline_pass", { method: "POST", body: {}, retries: 0, timeoutMs: 5_000 });
+    const told = await call<{ pass: string; key: string; person: string; ends_at: string }>("/api/access/offline_pass", { method: "POST", body: {}, headers: { "Idempotency-Key": uuid7() }, retries: 0, timeoutMs: 5_000 });
     if (stay?.pass !== told.pass) {
-      stay = { pass: told.pass, person: told.person, until: Date.parse(told.ends_at), key: await importKey(told.key) };
       await store.forget();
+      stay = { pass: told.pass, person: told.person, until: Date.parse(told.ends_at), key: await importKey(told.key) };
       await store.keepStay(stay);
     }
     // Who we are was asked before there was a key to keep it under.

@@ -1,6 +1,6 @@
 /**
- * The service worker: the shell of terminal and phone per version, and pushed messages. It keeps no answer of the server:
- * those belong to a person, and lie sealed in the page's own store (reads.ts).
+ * The service worker: the pages and files of terminal and phone, per version. It keeps no answer of the server: those belong to
+ * a person, and lie sealed in the page's own store (reads.ts).
  */
 
 import { cacheName, outdated, pages, storedFor, type Shell } from "./shell";
@@ -12,22 +12,10 @@ interface Fetching extends Extendable {
   request: Request;
   respondWith(answer: Promise<Response>): void;
 }
-interface Pushed extends Extendable {
-  data: { json(): unknown } | null;
-}
-interface Clicked extends Extendable {
-  notification: Notification;
-}
-interface Client {
-  url: string;
-  focus(): Promise<Client>;
-  navigate(url: string): Promise<Client | null>;
-}
 interface Worker {
   __SHELL__: Shell;
   location: Location;
-  registration: ServiceWorkerRegistration;
-  clients: { claim(): Promise<void>; matchAll(options: object): Promise<Client[]>; openWindow(url: string): Promise<unknown> };
+  clients: { claim(): Promise<void> };
   skipWaiting(): Promise<void>;
   addEventListener(type: string, work: (event: never) => void): void;
 }
@@ -50,26 +38,6 @@ async function answer(path: string, request: Request): Promise<Response> {
   return stored ?? fetch(request);
 }
 
-interface Message {
-  title: string;
-  body: string;
-  url: string;
-  tag: string;
-}
-
-function show(message: Message): Promise<void> {
-  return self.registration.showNotification(message.title, { body: message.body, tag: message.tag, data: message.url, icon: "/assets/mark.svg" });
-}
-
-async function open(path: unknown): Promise<void> {
-  const url = new URL(typeof path === "string" ? path : "/", self.location.origin);
-  if (url.origin !== self.location.origin) return;
-  const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
-  const here = windows.find((one) => new URL(one.url).origin === url.origin);
-  if (here) await (await here.focus()).navigate(url.href);
-  else await self.clients.openWindow(url.href);
-}
-
 self.addEventListener("install", (event: Extendable) => event.waitUntil(install()));
 self.addEventListener("activate", (event: Extendable) => event.waitUntil(takeOver()));
 self.addEventListener("message", (event: MessageEvent) => {
@@ -79,11 +47,4 @@ self.addEventListener("fetch", (event: Fetching) => {
   const { method, url, mode } = event.request;
   const path = storedFor(method, new URL(url), self.location.origin, mode === "navigate", shell);
   if (path) event.respondWith(answer(path, event.request));
-});
-self.addEventListener("push", (event: Pushed) => {
-  if (event.data) event.waitUntil(show(event.data.json() as Message));
-});
-self.addEventListener("notificationclick", (event: Clicked) => {
-  event.notification.close();
-  event.waitUntil(open(event.notification.data));
 });

@@ -5,6 +5,7 @@ import { computed, ref, watch } from "vue";
 import { call, get, order } from "@/api/client";
 import { asProblem, Problem } from "@/api/problem";
 import type { Me, Site } from "@/api/types";
+import { uuid7 } from "@/api/uuid7";
 import { closeLive, renewLive } from "@/live/useLive";
 import { asLanguage, sayIf } from "@/words";
 import { knowNames, showZone } from "./format";
@@ -39,18 +40,21 @@ export const useSession = defineStore("session", () => {
 
   /** Ask the server who we are; a missing session is an answer, not an error. */
   async function recognise(): Promise<Me | null> {
+    let found: Me | null = null;
     try {
       await settleLeaving();
-      me.value = await get<Me>("/api/access/me");
+      found = await get<Me>("/api/access/me");
     } catch (error) {
       const problem = asProblem(error);
       // A terminal without the network meets the badge page; any other screen says what is wrong.
       if (problem.status !== 401 && !(problem.uncertain && passages.left.length)) throw problem;
-      me.value = null;
     }
+    const here = found;
+    // A terminal has its key before the first page asks for what is to be kept under it.
+    if (here) await Promise.all(passages.entered.map((work) => work(here)));
+    me.value = here;
     known.value = true;
-    if (me.value) await Promise.all(passages.entered.map((work) => work(me.value as Me)));
-    return me.value;
+    return here;
   }
 
   async function entered(): Promise<Me> {
@@ -90,7 +94,7 @@ export const useSession = defineStore("session", () => {
 
   async function settleLeaving(): Promise<void> {
     if (!recall(owed, false)) return;
-    await call("/api/access/logout", { method: "POST", body: {}, timeoutMs: 8_000 });
+    await call("/api/access/logout", { method: "POST", body: {}, headers: { "Idempotency-Key": uuid7() }, retries: 0, timeoutMs: 8_000 });
     keep(owed, false);
   }
 
@@ -101,10 +105,11 @@ export const useSession = defineStore("session", () => {
 
   /** The session is over on the server's side. */
   async function leave(): Promise<void> {
+    // What a terminal keeps is gone before the screen says so.
+    await Promise.all(passages.left.map((work) => work()));
     me.value = null;
     useMeta().forget();
     closeLive();
-    await Promise.all(passages.left.map((work) => work()));
   }
 
   const roles = computed(() => (me.value?.roles ?? []).map((role) => (typeof role === "string" ? sayIf(`role.${role}`, role) : role.name)));
