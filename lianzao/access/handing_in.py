@@ -53,7 +53,7 @@ def pass_of(by: Actor) -> tuple[str, bytes, datetime]:
 
 
 def hand_in(text: str, order_id: UUID, sealed: str, station_key: str = "") -> Outcome:
-    """Carry out one kept order. Raises Invalid for a seal that does not open, Unavailable and the like for "not now"."""
+    """Carry out one kept order. Raises Invalid for a seal that does not open, Unavailable and its like for "later"."""
     stay = sealing.read(text)
     content = sealing.opened(sealing.key_of(settings.SECRET_KEY, text), order_id, sealed)
     told = _Told.read(content)
@@ -158,7 +158,7 @@ def _filed(stay: sealing.Pass, told: _Told, order_id: UUID, error: DomainError) 
 
 
 def _body_as_filed(told: _Told, stay: sealing.Pass) -> dict[str, Any]:
-    """What is to be done again: as ordered, at the time of the act, by who did the work where the order says by whom."""
+    """What is to be done again: as ordered, at the time of the act, by who did the work where the order says it."""
     made = COMMANDS.get(told.command)
     names = {each.name for each in made.parameters} if made is not None else set()
     body = dict(told.body)

@@ -169,7 +169,7 @@ class RefusedOrder(Document):
     """An order that a terminal kept while the network was away, and that was refused when it came in.
 
     Who did it believed that it was done: so somebody must look at it. `body` is what was ordered; `happened_at` is the
-    plant's instant of the act, `device_at` what the device's own clock said; `refusal` the sentence it was refused with.
+    plant's instant of the act, `device_at` what the device's own clock said; `refusal` the sentence of the refusal.
     """
 
     NUMBER = "RO-{yy}{mm}-{seq:4}"

@@ -61,7 +61,7 @@ def file_refused_order(
             made.refusal,
             made.refusal_en,
             happened_at,
-        )  # fmt: skip
+        )
     )
     return made
 

@@ -26,7 +26,10 @@ STORED = """async () => {
   const all = {};
   for (const name of db.objectStoreNames) {
     const store = db.transaction(name).objectStore(name);
-    all[name] = await new Promise((done) => { const asked = store.getAll(); asked.onsuccess = () => done(asked.result); });
+    all[name] = await new Promise((done) => {
+      const asked = store.getAll();
+      asked.onsuccess = () => done(asked.result);
+    });
   }
   db.close();
   return {stay: all.stay.length, kept: all.kept, reads: all.reads.map((one) => one.name),
@@ -36,7 +39,9 @@ STORED = """async () => {
 
 #: A scanner's keys, all at once: on a busy machine keys sent one by one may come as slowly as a person's.
 SCANNED = """(text) => {
-  for (const key of [...text, 'Enter']) document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+  for (const key of [...text, 'Enter']) {
+    document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+  }
 }"""
 
 

@@ -147,8 +147,11 @@ def test_a_refused_one_goes_to_the_lead_who_does_it_again(house: House, cutting:
         7,
     )
     assert paper.body == {
-        "operation": first(cutting), "good": "600", "happened_at": did.isoformat(), "person_id": str(terminal.person.id),
-    }  # fmt: skip
+        "operation": first(cutting),
+        "good": "600",
+        "happened_at": did.isoformat(),
+        "person_id": str(terminal.person.id),
+    }
     assert "60" in paper.refusal and "60" in paper.refusal_en
     house.settle()
     alert = Alert.objects.get(subject_id=paper.id)
