@@ -117,6 +117,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/change_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.change_display
+         * @description Rename a wall display, or change what it shows, how long each, and in which language and colours.
+         */
+        post: operations["access_change_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/change_password": {
         parameters: {
             query?: never;
@@ -219,6 +239,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/connect_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.connect_display
+         * @description Bind a wall display to the browser that keeps this key, and use up the link; an earlier browser's key ends.
+         *
+         *     Raises NotAllowed("link_used") when another browser was quicker.
+         */
+        post: operations["access_connect_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/create_person": {
         parameters: {
             query?: never;
@@ -285,6 +327,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/dismiss_refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.dismiss_refused_order
+         * @description Say that a refused order is not to be done after all, and why; whoever ordered it may ask you.
+         */
+        post: operations["access_dismiss_refused_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display list */
+        get: operations["access_list_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display export */
+        get: operations["access_export_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display get */
+        get: operations["access_get_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/end_session": {
         parameters: {
             query?: never;
@@ -325,6 +438,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/file_refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.file_refused_order
+         * @description Put an order that was refused when a terminal handed it in before somebody who decides. For the door only.
+         *
+         *     The same order is filed once, however often it is handed in.
+         */
+        post: operations["access_file_refused_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/hand_in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand In
+         * @description Carry out an order that was kept under a pass, as the pass's person; the seal proves it, no session is asked for.
+         *
+         *     `state`: done, or filed when it was refused; then `number` is the paper that somebody decides about.
+         */
+        post: operations["access_hand_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/issue_token": {
         parameters: {
             query?: never;
@@ -342,6 +499,26 @@ export interface paths {
          *     At most a year. Raises Invalid, NotAllowed("right_not_held"), NotAllowed("token_by_person_only").
          */
         post: operations["access_issue_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/link_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.link_display
+         * @description Record a link by its digest: for half an hour, one browser may become this display. An earlier link ends.
+         */
+        post: operations["access_link_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -428,6 +605,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/new_display_link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New Display Link
+         * @description A link for a wall display. The answer shows its code once; we keep its digest only, for half an hour.
+         */
+        post: operations["access_new_display_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/new_token": {
         parameters: {
             query?: never;
@@ -442,6 +639,46 @@ export interface paths {
          * @description Make an API token. The answer shows it once; we keep its digest only.
          */
         post: operations["access_new_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/offline_pass": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offline Pass
+         * @description The pass of this stay and its key, under which a terminal or phone keeps orders while the network is away.
+         */
+        post: operations["access_offline_pass"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/open_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Display
+         * @description Become a wall display by its link. The answer holds the key, once; 401 when the link is unknown or used up.
+         */
+        post: operations["access_open_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -493,6 +730,102 @@ export interface paths {
         get: operations["access_get_person"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/redo_refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redo Refused Order
+         * @description Do a refused order again as it ought to be; the paper is settled with it. The correction is an order of its own.
+         *
+         *     Its id is that of the paper, so that a second try is the same order.
+         */
+        post: operations["access_redo_refused_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.refused_order list */
+        get: operations["access_list_refused_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/refused_order/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.refused_order export */
+        get: operations["access_export_refused_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/refused_order/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.refused_order get */
+        get: operations["access_get_refused_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/register_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.register_display
+         * @description Make a screen on a wall known: at which site, which pages it shows in turn, each for how many seconds.
+         *
+         *     A browser becomes it by a link (`POST /api/access/new_display_link`). Raises Invalid("screen_unknown"),
+         *     NotAllowed("right_not_held") for a screen the maker may not see himself.
+         */
+        post: operations["access_register_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -579,6 +912,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/retire_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.retire_display
+         * @description Take a wall display out of use for good: its key and its link are worth nothing any more.
+         */
+        post: operations["access_retire_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/retire_person": {
         parameters: {
             query?: never;
@@ -655,6 +1008,26 @@ export interface paths {
          * @description Take a terminal out of use: its browser's key is worth nothing any more.
          */
         post: operations["access_retire_station"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/revoke_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.revoke_display
+         * @description Make a wall display's key worthless: within a minute it shows nothing any more. A new link lets it in again.
+         */
+        post: operations["access_revoke_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -856,6 +1229,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/settle_refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.settle_refused_order
+         * @description Note that a refused order was done again, by which order. What was done again is ordered beside it.
+         */
+        post: operations["access_settle_refused_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/site": {
         parameters: {
             query?: never;
@@ -970,6 +1363,26 @@ export interface paths {
          * @description The terminal this browser is bound to: what its login page shows. 404 when it is none.
          */
         get: operations["access_this_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/this_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * This Display
+         * @description What this wall display shows, where and how. 401 when its key is unknown, expired or revoked.
+         */
+        get: operations["access_this_display"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5292,6 +5705,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overviews/item/{item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Item
+         * @description An item: bill, uses, revisions, operations, stock and suppliers.
+         */
+        get: operations["item_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/kitting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Kits
+         * @description The kits of what begins within fourteen days, and what is missing on which day.
+         */
+        get: operations["kitting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overviews/order/{order_id}": {
         parameters: {
             query?: never;
@@ -5304,6 +5757,26 @@ export interface paths {
          * @description Order 360.
          */
         get: operations["order_360"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/pegging/{kind}/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pegs
+         * @description What serves a document, and what it serves.
+         */
+        get: operations["pegging"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5344,6 +5817,46 @@ export interface paths {
          * @description What a scanned code means.
          */
         get: operations["scan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/order_progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Screen Order Progress
+         * @description Open orders by stage, what is late and why, promises kept, what is due, what was promised anew today.
+         */
+        get: operations["screen_order_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/plan_load": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Screen Plan Load
+         * @description Load by work center and day, today's plan and what was made, machines now, late operations, the next hours.
+         */
+        get: operations["screen_plan_load"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10109,6 +10622,26 @@ export interface components {
              */
             station: string;
         };
+        /** AccessChangeDisplay */
+        AccessChangeDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /** Dwell Seconds */
+            dwell_seconds?: number | null;
+            /** Expires At */
+            expires_at?: string | null;
+            language?: components["schemas"]["Language"] | null;
+            /** Name */
+            name?: string | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Screens */
+            screens?: string[] | null;
+            theme?: components["schemas"]["WallTheme"] | null;
+        };
         /** AccessChangePassword */
         AccessChangePassword: {
             /** New Password */
@@ -10181,6 +10714,18 @@ export interface components {
             /** Work Center Id */
             work_center_id?: string | null;
         };
+        /** AccessConnectDisplay */
+        AccessConnectDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /** Key Digest */
+            key_digest: string;
+            /** Link Digest */
+            link_digest: string;
+        };
         /** AccessCreatePerson */
         AccessCreatePerson: {
             /**
@@ -10248,6 +10793,16 @@ export interface components {
             /** Time Zone */
             time_zone?: string | null;
         };
+        /** AccessDismissRefusedOrder */
+        AccessDismissRefusedOrder: {
+            /** Reason */
+            reason: string;
+            /**
+             * Refused Order
+             * Format: uuid
+             */
+            refused_order: string;
+        };
         /** AccessEndSessions */
         AccessEndSessions: {
             /**
@@ -10255,6 +10810,50 @@ export interface components {
              * Format: uuid
              */
             person: string;
+        };
+        /** AccessFileRefusedOrder */
+        AccessFileRefusedOrder: {
+            /** Body */
+            body: {
+                [key: string]: unknown;
+            };
+            /** Code */
+            code: string;
+            /** Command */
+            command: string;
+            /** Device At */
+            device_at?: string | null;
+            /**
+             * Happened At
+             * Format: date-time
+             */
+            happened_at: string;
+            /**
+             * Order Id
+             * Format: uuid
+             */
+            order_id: string;
+            /**
+             * Person
+             * Format: uuid
+             */
+            person: string;
+            /** Refusal */
+            refusal: string;
+            /** Refusal En */
+            refusal_en: string;
+            /**
+             * Sequence
+             * @default 0
+             */
+            sequence: number;
+            /**
+             * Site Id
+             * Format: uuid
+             */
+            site_id: string;
+            /** Station */
+            station?: string | null;
         };
         /** AccessIssueToken */
         AccessIssueToken: {
@@ -10271,6 +10870,46 @@ export interface components {
             person?: string | null;
             /** Rights */
             rights: string[];
+        };
+        /** AccessLinkDisplay */
+        AccessLinkDisplay: {
+            /** Digest */
+            digest: string;
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+        };
+        /** AccessRegisterDisplay */
+        AccessRegisterDisplay: {
+            /** Code */
+            code: string;
+            /**
+             * Dwell Seconds
+             * @default 30
+             */
+            dwell_seconds: number;
+            /** Expires At */
+            expires_at?: string | null;
+            /** @default zh-CN */
+            language: components["schemas"]["Language"];
+            /** Name */
+            name: string;
+            /**
+             * Name En
+             * @default
+             */
+            name_en: string;
+            /** Screens */
+            screens: string[];
+            /**
+             * Site
+             * Format: uuid
+             */
+            site: string;
+            /** @default dark */
+            theme: components["schemas"]["WallTheme"];
         };
         /** AccessRegisterStation */
         AccessRegisterStation: {
@@ -10314,6 +10953,19 @@ export interface components {
              * Format: uuid
              */
             person: string;
+        };
+        /** AccessRetireDisplay */
+        AccessRetireDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /** AccessRetirePerson */
         AccessRetirePerson: {
@@ -10367,6 +11019,14 @@ export interface components {
              */
             station: string;
         };
+        /** AccessRevokeDisplay */
+        AccessRevokeDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+        };
         /** AccessRevokeToken */
         AccessRevokeToken: {
             /**
@@ -10418,6 +11078,19 @@ export interface components {
         };
         /** AccessSetUpRoles */
         AccessSetUpRoles: Record<string, never>;
+        /** AccessSettleRefusedOrder */
+        AccessSettleRefusedOrder: {
+            /**
+             * Redone Order Id
+             * Format: uuid
+             */
+            redone_order_id: string;
+            /**
+             * Refused Order
+             * Format: uuid
+             */
+            refused_order: string;
+        };
         /** AccessUnlockPerson */
         AccessUnlockPerson: {
             /**
@@ -11045,6 +11718,17 @@ export interface components {
          * @enum {string}
          */
         DeliveryPolicy: "partial" | "complete";
+        /**
+         * DisplayBody
+         * @description The wall display a link is wanted for.
+         */
+        DisplayBody: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+        };
         /**
          * Disposition
          * @description What becomes of rejected goods.
@@ -11843,6 +12527,8 @@ export interface components {
              * @default false
              */
             finished: boolean;
+            /** Happened At */
+            happened_at?: string | null;
             /** Location */
             location?: string | null;
             /** Lot */
@@ -12125,11 +12811,34 @@ export interface components {
             item: string;
         };
         /**
+         * KeptBody
+         * @description An order kept while the network was away: its pass, its id, and what was sealed under the pass.
+         */
+        KeptBody: {
+            /**
+             * Order Id
+             * Format: uuid
+             */
+            order_id: string;
+            /** Pass */
+            pass: string;
+            /** Sealed */
+            sealed: string;
+        };
+        /**
          * Language
          * @description The languages of screens and messages.
          * @enum {string}
          */
         Language: "zh-CN" | "en";
+        /**
+         * LinkBody
+         * @description The code of a link, as typed or as it stood in the address.
+         */
+        LinkBody: {
+            /** Code */
+            code: string;
+        };
         /**
          * LoginBody
          * @description Login and password.
@@ -14368,6 +15077,21 @@ export interface components {
             schedule_line?: string | null;
         };
         /**
+         * RedoBody
+         * @description A refused order, and what is to be ordered instead.
+         */
+        RedoBody: {
+            /** Body */
+            body: {
+                [key: string]: unknown;
+            };
+            /**
+             * Refused Order
+             * Format: uuid
+             */
+            refused_order: string;
+        };
+        /**
          * RefBody
          * @description A reference to any document.
          */
@@ -14759,6 +15483,12 @@ export interface components {
             /** Rights */
             rights: string[];
         };
+        /**
+         * WallTheme
+         * @description Dark walls in halls, light ones in bright rooms.
+         * @enum {string}
+         */
+        WallTheme: "dark" | "light";
     };
     responses: never;
     parameters: never;
@@ -14945,6 +15675,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    access_change_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChangeDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -15163,6 +15936,49 @@ export interface operations {
             };
         };
     };
+    access_connect_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessConnectDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_create_person: {
         parameters: {
             query?: never;
@@ -15292,6 +16108,121 @@ export interface operations {
             };
         };
     };
+    access_dismiss_refused_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessDismissRefusedOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_list_display: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site?: string;
+                language?: string;
+                theme?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_export_display: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site?: string;
+                language?: string;
+                theme?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_get_display: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_end_session: {
         parameters: {
             query?: never;
@@ -15357,6 +16288,71 @@ export interface operations {
             };
         };
     };
+    access_file_refused_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessFileRefusedOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_hand_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeptBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_issue_token: {
         parameters: {
             query?: never;
@@ -15370,6 +16366,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AccessIssueToken"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_link_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessLinkDisplay"];
             };
         };
         responses: {
@@ -15480,6 +16519,28 @@ export interface operations {
             };
         };
     };
+    access_new_display_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisplayBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_new_token: {
         parameters: {
             query?: never;
@@ -15490,6 +16551,46 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_offline_pass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_open_display: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
             };
         };
         responses: {
@@ -15571,6 +16672,149 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    access_redo_refused_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_list_refused_order: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                command?: string;
+                person?: string;
+                station?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_export_refused_order: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                command?: string;
+                person?: string;
+                station?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_get_refused_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_register_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRegisterDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -15746,6 +16990,49 @@ export interface operations {
             };
         };
     };
+    access_retire_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRetireDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_retire_person: {
         parameters: {
             query?: never;
@@ -15888,6 +17175,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AccessRetireStation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_revoke_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRevokeDisplay"];
             };
         };
         responses: {
@@ -16264,6 +17594,49 @@ export interface operations {
             };
         };
     };
+    access_settle_refused_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessSettleRefusedOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_list_site: {
         parameters: {
             query?: {
@@ -16403,6 +17776,24 @@ export interface operations {
         };
     };
     access_this_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_this_display: {
         parameters: {
             query?: never;
             header?: never;
@@ -24065,12 +25456,78 @@ export interface operations {
             };
         };
     };
+    item_sheet: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                quantity?: number | string;
+            };
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    kitting: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     order_360: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    pegging: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                document_id: string;
             };
             cookie?: never;
         };
@@ -24109,6 +25566,46 @@ export interface operations {
         parameters: {
             query: {
                 code: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_order_progress: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_plan_load: {
+        parameters: {
+            query?: {
+                site?: string | null;
             };
             header?: never;
             path?: never;
