@@ -27,6 +27,8 @@ function historyFallback(): Plugin {
   };
 }
 
+const heavy = 200_000;
+
 /** The service worker's list of all that terminal and phone load, now or later; its version is what is in them. */
 function shellList(): Plugin {
   return {
@@ -38,7 +40,8 @@ function shellList(): Plugin {
       const files = new Set(["assets/mark.svg"]);
       const reach = (name: string): void => {
         const chunk = bundle[name];
-        if (chunk?.type !== "chunk" || files.has(name)) return;
+        // What is heavy and comes late (charts) is fetched when it is wanted, not stored on every device.
+        if (chunk?.type !== "chunk" || files.has(name) || (chunk.isDynamicEntry && chunk.code.length > heavy)) return;
         files.add(name);
         for (const sheet of chunk.viteMetadata?.importedCss ?? []) files.add(sheet);
         for (const asset of chunk.viteMetadata?.importedAssets ?? []) files.add(asset);
