@@ -30,10 +30,13 @@ export const pages: NavPage[] = [
   { name: "displays", to: "/displays", icon: "globe", word: "nav.displays", right: "access.register_display" },
 ];
 
+/** Whether a page is for somebody with these rights. */
+export const seer = (may: (right: string) => boolean) => (page: NavPage): boolean => !page.right || [page.right].flat().some(may);
+
 export function useNav(): { sections: ComputedRef<ShellSection[]>; bottom: ComputedRef<ShellEntry[]>; alertsTo: ComputedRef<string | undefined> } {
   const meta = useMeta();
   const session = useSession();
-  const shown = computed(() => pages.filter((page) => !page.right || [page.right].flat().some((right) => session.may(right))));
+  const shown = computed(() => pages.filter(seer(session.may)));
   const entry = (page: NavPage): ShellEntry => ({ name: page.name, to: page.to, icon: page.icon, title: say(page.word) });
   const rooms = computed<ShellEntry[]>(() => {
     const all = Object.values(meta.meta?.resources ?? {});
