@@ -14,7 +14,7 @@ def test_who_comes_during_the_first_reading_waits_for_it(tmp_path: Path) -> None
     (tmp_path / "assets").mkdir()
     for number in range(20):
         (tmp_path / "assets" / f"part-{number}.js").write_text("x = 1;\n" * 40_000, encoding="utf-8")
-    for name in ("office", "terminal", "phone", "portal"):
+    for name in ("office", "terminal", "phone", "portal", "screen"):
         (tmp_path / f"{name}.html").write_text("<!doctype html>", encoding="utf-8")
     build = Build(tmp_path)
     start = threading.Barrier(20)

@@ -12,8 +12,8 @@ export interface NavPage {
   to: string;
   icon: IconName;
   word: WordKey;
-  /** Shown only to those who hold this right. */
-  right?: string;
+  /** Shown only to those who hold this right, or one of these. */
+  right?: string | string[];
   /** Also in the bottom bar of a phone-sized window (three fit). */
   bottom?: boolean;
 }
@@ -27,14 +27,17 @@ export const pages: NavPage[] = [
   { name: "buy", to: "/buy", icon: "cart", word: "nav.buy", right: "procurement.order_requisitions" },
   { name: "production", to: "/production", icon: "machine", word: "nav.production", right: "production.view_work_order" },
   { name: "quality", to: "/quality", icon: "shield", word: "nav.quality", right: "quality.view_inspection" },
-  { name: "screens", to: "/screens", icon: "chart", word: "nav.screens", right: "overviews.view_order_progress" },
+  { name: "screens", to: "/screens", icon: "chart", word: "nav.screens", right: ["order_progress", "plan_load", "stock_use", "quality_trace", "supplier_performance"].map((name) => `overviews.view_${name}`) },
   { name: "displays", to: "/displays", icon: "globe", word: "nav.displays", right: "access.register_display" },
 ];
+
+/** Whether a page is for somebody with these rights. */
+export const seer = (may: (right: string) => boolean) => (page: NavPage): boolean => !page.right || [page.right].flat().some(may);
 
 export function useNav(): { sections: ComputedRef<ShellSection[]>; bottom: ComputedRef<ShellEntry[]>; alertsTo: ComputedRef<string | undefined> } {
   const meta = useMeta();
   const session = useSession();
-  const shown = computed(() => pages.filter((page) => !page.right || session.may(page.right)));
+  const shown = computed(() => pages.filter(seer(session.may)));
   const entry = (page: NavPage): ShellEntry => ({ name: page.name, to: page.to, icon: page.icon, title: say(page.word) });
   const rooms = computed<ShellEntry[]>(() => {
     const all = Object.values(meta.meta?.resources ?? {});
