@@ -154,6 +154,7 @@ def _centers(masters: Masters, data: dict[str, Any]) -> None:
     for code, name, name_en, screens in (
         ("WALL-HALL", "总装车间大屏", "Assembly hall", ["plan_load", "order_progress"]),
         ("WALL-LOBBY", "办公楼大厅大屏", "Office lobby", ["order_progress"]),
+        ("WALL-STORE", "仓库与质量大屏", "Stores and quality", ["stock_use", "quality_trace", "supplier_performance"]),
     ):
         access.register_display(
             masters.by, code=code, name=name, name_en=name_en, site=masters.site, screens=screens, dwell_seconds=30

@@ -11,9 +11,12 @@ from lianzao.alerts import queries, rules
 from lianzao.foundation import clock, http, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.facts import every_event, facts_of
+from lianzao.overviews import quality_trace
 from lianzao.values.errors import Invalid, NotAllowed
 
 router = Router(tags=["alerts"])
+# The page of quality on the walls shows what is open here; it lives on the floor below.
+quality_trace.alerts_from(queries.site_board)
 
 
 @router.get("/inbox", operation_id="alerts_inbox")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -202,6 +202,64 @@ def _told(row: Mapping[str, Any], by: Actor, language: str, owners: Mapping[UUID
         told["watch_id"] = row["alert__watch_id"]
         told["note"] = row["alert__note"]
     return told
+
+
+# -- a site's alerts, on a wall ---------------------------------------------------------------------------------------
+
+BOARD = """
+SELECT severity, count(*), count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE due_at < %(now)s),
+       count(*) FILTER (WHERE status = 'open' AND due_at < %(now)s)
+FROM alerts_alert WHERE status IN ('open', 'taken') AND (site_id = %(site)s OR site_id IS NULL) GROUP BY severity
+"""
+
+RESPONSES = """
+SELECT count(*), count(*) FILTER (WHERE due_at IS NULL OR taken_at <= due_at),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY greatest(extract(epoch FROM taken_at - starts_at), 0) / 60)
+FROM alerts_alert WHERE taken_at >= %(from_at)s AND taken_at IS NOT NULL AND (site_id = %(site)s OR site_id IS NULL)
+"""
+
+
+def site_board(by: Actor, site_id: UUID, days: int = 7, most: int = 12) -> dict[str, Any]:
+    """The alerts of a site nobody has settled: how many of each severity, how many of them nobody has taken, how many
+    are past the time somebody was to answer; the latter first. And of those taken in the last days, after how many
+    minutes half of them were, counted from when people were told.
+    """
+    given = {"site": site_id, "now": by.now, "from_at": by.now - timedelta(days=days)}
+    found = {row[0]: row[1:] for row in query(BOARD, given)}
+    taken, in_time, median = query(RESPONSES, given)[0]
+    rows = list(
+        Alert.objects.filter(Q(site_id=site_id) | Q(site_id=None), status__in=LIVING)
+        .annotate(rank=Case(When(severity="critical", then=0), When(severity="warning", then=1), default=2))
+        .order_by("rank", F("due_at").asc(nulls_last=True), "-last_at")[:most]
+    )
+    owners = access.names_of({row.owner_id for row in rows if row.owner_id is not None}, by.language)
+    english = by.language.startswith("en")
+    return {
+        "severities": [
+            dict(zip(("severity", "open", "nobody", "overdue", "unanswered"), (name, *found.get(name, (0, 0, 0, 0))),
+                     strict=True))
+            for name in ("critical", "warning", "info")
+        ],
+        "days": days,
+        "taken": taken,
+        "in_time": in_time,
+        "median_minutes": None if median is None else round(float(median), 1),
+        "rows": [
+            {
+                "id": row.id,
+                "number": row.number,
+                "title": (row.title_en or row.title) if english else row.title,
+                "severity": row.severity,
+                "status": row.status,
+                "owner": None if row.owner_id is None else owners.get(row.owner_id),
+                "raised_at": row.raised_at,
+                "due_at": row.due_at,
+                "overdue": row.due_at is not None and row.due_at < by.now,
+                "repeats": row.repeats,
+            }
+            for row in rows
+        ],
+    }  # fmt: skip
 
 
 # -- the clock --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,7 +22,10 @@ from lianzao.overviews import (
     order_progress,
     pegging,
     plan_load,
+    quality_trace,
     shortages,
+    stock_use,
+    supplier_performance,
     trace,
 )
 from lianzao.values.errors import Invalid, NotAllowed, NotFound
@@ -71,6 +75,59 @@ def screen_plan_load(request: HttpRequest, site: UUID | None = None) -> HttpResp
     """Load by work center and day, today's plan and what was made, machines now, late operations, the next hours."""
     by = screen_viewer(request, "plan_load")
     return http.shared(request, by, lambda: plan_load.plan_load(by, site_in_use(by, site)))
+
+
+@router.get("/screen/stock_use", operation_id="screen_stock_use")
+def screen_stock_use(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """库存状态与物料消耗: stock by state, cover, what lies still, consumption against the bill."""
+    by = screen_viewer(request, "stock_use")
+    return http.shared(request, by, lambda: stock_use.stock_use(by, site_in_use(by, site)))
+
+
+@router.get("/screen/stock_use/item/{uuid:item_id}", operation_id="screen_stock_use_item")
+def stock_item(request: HttpRequest, item_id: UUID, site: UUID | None = None) -> HttpResponse:
+    """What is behind an item's figures: places and lots, needs ahead, orders that used it."""
+    by = own_people(request, "overviews.view_stock_use")
+    return http.answer(stock_use.stock_item(by, site_in_use(by, site), item_id))
+
+
+@router.get("/screen/quality_trace", operation_id="screen_quality_trace")
+def screen_quality_trace(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """质量追溯与异常预警: first pass yield, scrap, open inspections, held lots, what suppliers brought."""
+    by = screen_viewer(request, "quality_trace")
+    return http.shared(request, by, lambda: quality_trace.quality_trace(by, site_in_use(by, site)))
+
+
+@router.get("/screen/quality_trace/reports", operation_id="screen_quality_trace_reports")
+def quality_reports(
+    request: HttpRequest,
+    site: UUID | None = None,
+    work_center: UUID | None = None,
+    reason: UUID | None = None,
+    from_at: datetime | None = None,
+) -> HttpResponse:
+    """The reports behind yield and scrap."""
+    by = own_people(request, "overviews.view_quality_trace")
+    place = site_in_use(by, site)
+    return http.answer(
+        quality_trace.quality_reports(by, place, work_center_id=work_center, reason_id=reason, from_at=from_at)
+    )
+
+
+@router.get("/screen/supplier_performance", operation_id="screen_supplier_performance")
+def supply_figures(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """供应商绩效与物流时效: on time in full, confirmations, refused goods, expected receipts, shipments."""
+    by = screen_viewer(request, "supplier_performance")
+    return http.shared(request, by, lambda: supplier_performance.supplier_performance(by, site_in_use(by, site)))
+
+
+@router.get(
+    "/screen/supplier_performance/supplier/{uuid:supplier_id}", operation_id="screen_supplier_performance_supplier"
+)
+def supplier_figures(request: HttpRequest, supplier_id: UUID, site: UUID | None = None) -> HttpResponse:
+    """The deliveries behind a supplier's figures."""
+    by = own_people(request, "overviews.view_supplier_performance")
+    return http.answer(supplier_performance.supplier_deliveries(by, site_in_use(by, site), supplier_id))
 
 
 @router.get("/order/{uuid:order_id}", operation_id="order_360")

@@ -105,6 +105,7 @@ class WorkOrder(Document):
             models.Index(fields=["site_id", "status", "due_at"], name="production_order_by_state"),
             models.Index(fields=["item"], name="production_order_by_item"),
             models.Index(fields=["source_id"], name="production_order_by_source"),
+            models.Index(fields=["site_id", "completed_at"], name="production_order_by_end"),
         ]
 
     @property
@@ -245,7 +246,10 @@ class OperationReport(Part):
 
     class Meta(Part.Meta):
         db_table = "production_operation_report"
-        indexes = [models.Index(fields=["work_order", "happened_at"], name="production_report_by_time")]
+        indexes = [
+            models.Index(fields=["work_order", "happened_at"], name="production_report_by_time"),
+            models.Index(fields=["happened_at"], name="production_report_by_day"),
+        ]
 
     @property
     def label(self) -> str:

@@ -54,6 +54,24 @@ export const screens: Screen[] = [
     ["planning.PlanChanged", "production.OperationStarted", "production.OperationReported", "production.ReportReversed", "production.OperationsScheduled", "production.WorkOrderReleased", "production.WorkOrderCompleted", "production.WorkOrderClosed", "equipment.MachineStarted", "equipment.MachineStopped", "equipment.MachineStateChanged", "equipment.StopClassified", "equipment.StopForecastChanged", "plant.WorkingTimeChanged"],
     () => import("./PlanLoadScreen.vue"),
   ),
+  screen(
+    "stock_use",
+    "warehouse",
+    ["inventory.StockMoved", "inventory.StockCounted", "inventory.StockReserved", "inventory.ReservationVoided", "inventory.IssueUncovered", "inventory.IssueCovered", "inventory.LotHeld", "inventory.LotReleased", "planning.PlanChanged", "production.MaterialIssued", "production.MaterialReturned", "production.OperationReported", "production.ReportReversed", "production.WorkOrderCompleted", "procurement.ShipmentAnnounced", "procurement.ShipmentWithdrawn", "procurement.GoodsReceived", "procurement.GoodsReceiptReversed", "procurement.ScheduleConfirmed"],
+    () => import("./StockUseScreen.vue"),
+  ),
+  screen(
+    "quality_trace",
+    "shield",
+    ["production.OperationReported", "production.ReportReversed", "quality.InspectionOpened", "quality.MeasurementsRecorded", "quality.InspectionAccepted", "quality.InspectionHeld", "quality.InspectionRejected", "quality.InspectionCancelled", "inventory.LotHeld", "inventory.LotReleased", "inventory.StockMoved", "alerts.AlertRaised", "alerts.AlertTaken", "alerts.AlertClosed"],
+    () => import("./QualityTraceScreen.vue"),
+  ),
+  screen(
+    "supplier_performance",
+    "truck",
+    ["procurement.PurchaseOrderSent", "procurement.PurchaseOrderRecalled", "procurement.PurchaseOrderClosed", "procurement.ScheduleConfirmed", "procurement.ScheduleChanged", "procurement.ScheduleLineCancelled", "procurement.ShipmentAnnounced", "procurement.ArrivalDelayed", "procurement.ArrivalAdvanced", "procurement.GoodsReceived", "procurement.GoodsReceiptReversed", "logistics.ShipmentPlanned", "logistics.ShipmentPacked", "logistics.ShipmentDispatched", "logistics.ShipmentReturned", "logistics.MilestoneReached", "logistics.ShipmentDelivered", "logistics.ShipmentCancelled", "planning.PlanChanged"],
+    () => import("./SupplierPerformanceScreen.vue"),
+  ),
 ];
 
 export const screenOf = (name: string): Screen | undefined => screens.find((one) => one.name === name);
