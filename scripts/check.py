@@ -325,6 +325,8 @@ def main(kind: str) -> int:
         return 1
     for name in [name for name in environ if name.startswith("LIANZAO_") and name != "LIANZAO_SHARED"]:
         del environ[name]  # tests must not meet anybody's real database
+    # The steps start a hundred processes: they compile every module anew where a container's image says so.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     steps = steps_of(kind)
     try:
         run_all(steps, environ, lanes())
