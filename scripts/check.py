@@ -203,8 +203,11 @@ def run_all(steps: list[Step], environ: dict[str, str], lanes: int) -> None:
         for thread in threads:
             thread.join()
     finally:
-        with state:  # interrupted: what runs was told too, nothing else begins
+        with state:  # interrupted: what runs was told too and ends, nothing else begins
             waiting.clear()
+            state.notify_all()
+        for thread in threads:
+            thread.join(60)
 
 
 def run(step: Step, environ: dict[str, str], say: Callable[[str], object]) -> None:
