@@ -1,7 +1,7 @@
 """Makes a checkout ready: uv, the Python environment, Node, the screens. Standard library only.
 
 Run by the Makefile: `python3 scripts/bootstrap.py run` (all that the product needs), `dev` (and what tests need),
-`tools` (what tests need, without the screens) or `screens` (these alone).
+`tools` (Python and what tests need of it), `screens` or `planner` (these alone; the two may run side by side).
 Every step leaves a stamp with the hash of what it was made from, so a second run only compares hashes.
 """
 
@@ -17,7 +17,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,14 +71,23 @@ def main(what: str) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036, an older python3 may well start us
         raise StepFailed(f"Lianzao needs Python 3.11 or later; this is {platform.python_version()} ({sys.executable})")
     CACHE.mkdir(exist_ok=True)
-    with (CACHE / "bootstrap.lock").open("w") as lock:  # two `make` at once would trip over each other
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if what != "screens":
-            make_python_environment(dev=what != "run")
-        if what != "tools":
-            make_screens()
-        if what != "screens":
+    if what != "planner":
+        with alone("bootstrap"):
+            if what != "screens":
+                make_python_environment(dev=what != "run")
+            if what != "tools":
+                make_screens()
+    if what in ("run", "dev", "planner"):
+        with alone("planner"):
             compile_planner()
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Two `make` at once would trip over each other."""
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 # -- Python --------------------------------------------------------------------------------------------------------
@@ -297,8 +307,8 @@ def say(text: str, end: str = "\n") -> None:
 
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) == 2 else ""
-    if chosen not in ("run", "dev", "tools", "screens"):
-        sys.exit("usage: python3 scripts/bootstrap.py run|dev|tools|screens")
+    if chosen not in ("run", "dev", "tools", "screens", "planner"):
+        sys.exit("usage: python3 scripts/bootstrap.py run|dev|tools|screens|planner")
     try:
         main(chosen)
     except (StepFailed, FetchError) as problem:

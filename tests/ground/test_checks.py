@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 from grimp import ImportGraph
@@ -74,10 +77,86 @@ def test_last_words_are_counted(line: str, counts: dict[str, int]) -> None:
 def test_a_failed_step_without_tests_counts_as_an_error() -> None:
     failing = check.Step("nothing", [sys.executable, "-c", "raise SystemExit(2)"])
     passing = check.Step("something", [sys.executable, "-c", "print('5 passed in 0.1s')"], tests=True)
-    for step in (failing, passing):
-        check.run(step, {})
+    check.run_all([failing, passing], {}, lanes=1)
     last = check.summary([failing, passing], 1.0).splitlines()[-1]
     assert last == "===== 5 passed, 1 error in 1.00s ====="
+
+
+def python(title: str, code: str, *after: str) -> check.Step:
+    return check.Step(title, [sys.executable, "-u", "-c", code], after=after)
+
+
+def test_steps_run_side_by_side_and_are_shown_one_after_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of two waits for the other's sign: one after the other they would wait for ever."""
+    meet = """
+import pathlib, sys, time
+print("{0} begins")
+pathlib.Path("{0}").touch()
+while not pathlib.Path("{1}").exists(): time.sleep(0.01)
+print("{0} ends", end="")
+"""
+    pair = [check.Step(one, [sys.executable, "-c", meet.format(one, other)], tmp_path) for one, other in ("ab", "ba")]
+    check.run_all([*pair, python("c", "print('c runs')")], {}, lanes=2)
+    assert all(step.passed for step in pair)
+    shown = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert shown == ["──── a", "a begins", "a ends", "──── b", "b begins", "b ends", "──── c", "c runs"]
+
+
+def test_the_first_step_is_shown_line_by_line_while_it_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wait = "import pathlib, time\nprint('here')\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)"
+    step = check.Step("slow", [sys.executable, "-u", "-c", wait], tmp_path)
+    running = threading.Thread(target=check.run_all, args=([step], {}, 2))
+    running.start()
+    try:
+        shown, until = "", time.monotonic() + 30
+        while "here" not in shown and time.monotonic() < until:
+            shown += capsys.readouterr().out
+            time.sleep(0.01)
+        assert "here" in shown and running.is_alive()
+    finally:
+        (tmp_path / "go").touch()
+        running.join()
+
+
+def test_a_step_waits_for_what_it_needs_and_is_not_run_without(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [
+        python("first", "import time; time.sleep(0.3); print('first done')"),
+        python("second", "print('second done')", "first"),
+        python("bad", "raise SystemExit(1)"),
+        python("lost", "print('never')", "first", "bad"),
+        python("lost too", "print('never')", "lost"),
+    ]
+    check.run_all(steps, {}, lanes=2)
+    assert [step.passed for step in steps] == [True, True, False, False, False]
+    shown = capsys.readouterr().out
+    assert shown.index("first done") < shown.index("second done") and "never" not in shown
+    assert "did not succeed: bad" in shown and "did not succeed: lost" in shown
+    assert check.summary(steps, 1.0).splitlines()[-1] == "===== 3 errors in 1.00s ====="
+
+
+def test_a_program_that_is_not_there_fails_its_step_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [check.Step("nobody", ["/nowhere/program"]), python("after all", "print('here')")]
+    check.run_all(steps, {}, lanes=1)
+    assert [step.passed for step in steps] == [False, True]
+    assert "/nowhere/program" in capsys.readouterr().out
+    assert check.summary(steps, 1.0).splitlines()[-1] == "===== 1 error in 1.00s ====="
+
+
+def test_the_steps_hold_every_test_once_on_18_and_on_15_what_speaks_sql() -> None:
+    """No folder of tests is forgotten, and none is run twice on one version."""
+    folders = {path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))} - {"bench"}
+    for kind in ("all", "quick"):
+        seen: dict[str, list[str]] = {"18": [], "15": []}
+        for step in check.steps_of(kind):
+            if "pytest" in step.order:
+                places = [word.removeprefix("tests/") for word in step.order if word.startswith("tests/")]
+                left = {word.rpartition("/")[2] for word in step.order if word.startswith("--ignore=")}
+                seen[step.environ.get("LIANZAO_TEST_POSTGRES", "18")] += places or sorted(folders - left)
+        wanted = folders if kind == "all" else folders - {"contract", "scenario", "browser"}
+        assert sorted(seen["18"]) == sorted(wanted)
+        assert sorted(seen["15"]) == (["contract", "scenario"] if kind == "all" else [])
 
 
 def test_missing_system_packages_are_named_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
