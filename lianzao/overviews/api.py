@@ -22,6 +22,7 @@ from lianzao.overviews import (
     pegging,
     plan_load,
     shortages,
+    stores,
     trace,
 )
 from lianzao.values.errors import Invalid, NotAllowed, NotFound
@@ -126,6 +127,47 @@ def warehouse(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """The warehouse's phone."""
     by = own_people(request, "inventory.view_pick_task")
     return http.shared(request, by, lambda: floor.warehouse(by, site_in_use(by, site)))
+
+
+@router.get("/stock", operation_id="stock")
+def stock(
+    request: HttpRequest,
+    site: UUID | None = None,
+    item: UUID | None = None,
+    lot: UUID | None = None,
+    location: UUID | None = None,
+    q: str = "",
+) -> HttpResponse:
+    """What stands where: free, set aside, held."""
+    by = own_people(request, "inventory.view_balance")
+    return http.answer(stores.stock(by, site_in_use(by, site), item=item, lot=lot, location=location, q=q))
+
+
+@router.get("/put_away", operation_id="put_away")
+def put_away(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """What came in and waits for a shelf."""
+    by = own_people(request, "inventory.view_balance")
+    return http.shared(request, by, lambda: stores.put_away(by, site_in_use(by, site)))
+
+
+@router.get("/places/{uuid:item_id}", operation_id="places")
+def places(request: HttpRequest, item_id: UUID, site: UUID | None = None, lot: UUID | None = None) -> HttpResponse:
+    """Where to put an item away, and why."""
+    by = own_people(request, "inventory.view_balance")
+    return http.answer({"places": stores.places(by, site_in_use(by, site), item_id, lot)})
+
+
+@router.get("/counts", operation_id="counts")
+def counts(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Counts, and what to count next."""
+    by = own_people(request, "inventory.view_count_sheet")
+    return http.shared(request, by, lambda: stores.counts(by, site_in_use(by, site)))
+
+
+@router.get("/count/{uuid:sheet_id}", operation_id="count_sheet")
+def count_sheet(request: HttpRequest, sheet_id: UUID) -> HttpResponse:
+    """One count, blind while it is open."""
+    return http.answer(stores.count_sheet(own_people(request, "inventory.view_count_sheet"), sheet_id))
 
 
 @router.get("/uncovered", operation_id="uncovered")
