@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from lianzao.foundation import outbox
+from lianzao.foundation import outbox, printing
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import command
+from lianzao.foundation.printing import template
+from lianzao.foundation.printing.models import PrintLayout
 from lianzao.values.errors import Conflict, Invalid, NotFound
 
 DELIVERY = "foundation.delivery"
@@ -59,3 +61,30 @@ def _all_moved(moved: Sequence[UUID], id: UUID, wanted: str) -> None:
     if status is None:
         raise NotFound("not_found", entity=DELIVERY, id=str(id))
     raise Conflict("wrong_status", document=str(id)[:8], status=status, wanted=wanted)
+
+
+@command(hidden=True)
+def write_print_layout(by: Actor, *, paper: str, text: str) -> PrintLayout:
+    """Give a paper another layout: HTML with names in braces, which is checked to be harmless before it is kept.
+
+    What it was before stays in the audit. Raises Invalid("layout_wrong" | "layout_forbidden") naming the line.
+    """
+    made = printing.of(paper)
+    if not text.strip():
+        raise Invalid("field_missing", field="text")
+    template.parsed(text)
+    layout = PrintLayout.objects.select_for_update().filter(paper=made.name).first() or PrintLayout(paper=made.name)
+    layout.text = text
+    layout.save()
+    return layout
+
+
+@command(hidden=True)
+def reset_print_layout(by: Actor, *, paper: str) -> PrintLayout:
+    """Let a paper look as it was shipped again. The layout it had stays in the audit."""
+    layout = PrintLayout.objects.select_for_update().filter(paper=printing.of(paper).name).first()
+    if layout is None or not layout.text:
+        raise Conflict("layout_is_shipped", paper=paper)
+    layout.text = ""
+    layout.save()
+    return layout

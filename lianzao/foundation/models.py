@@ -7,5 +7,6 @@ from lianzao.foundation.jobs import JobState
 from lianzao.foundation.link import Link
 from lianzao.foundation.numbering import CodeRule
 from lianzao.foundation.outbox import Delivery, EventRow
+from lianzao.foundation.printing.models import PrintLayout
 
-__all__ = ["CodeRule", "Delivery", "EventRow", "ExternalId", "JobState", "Link", "Order", "VirtualClock"]
+__all__ = ["CodeRule", "Delivery", "EventRow", "ExternalId", "JobState", "Link", "Order", "PrintLayout", "VirtualClock"]

@@ -20,8 +20,8 @@ from lianzao.inventory.counting import (
     approve_count,
     ask_recount,
     count_found,
-    record_count,
     open_count,
+    record_count,
     submit_count,
     void_count,
 )

@@ -1,4 +1,4 @@
-"""Commands of counting: a sheet is opened, counted blind, counted again where it differs, approved if large, and booked."""
+"""Commands of counting: open a sheet, count it blind, count again what differs, approve what is large, book it."""
 
 from __future__ import annotations
 

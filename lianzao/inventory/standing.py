@@ -1,4 +1,4 @@
-"""What stands where, pile by pile: for the enquiry, for putting away, and for what to count next. Nothing here writes."""
+"""What stands where, pile by pile: for the enquiry, for putting away, for what to count next. Nothing writes here."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router
+from ninja import Router, Schema
 
 from lianzao.access.queries import sites_of
-from lianzao.foundation import http
+from lianzao.foundation import http, printing
 from lianzao.foundation.actor import Actor
 from lianzao.overviews import (
     buying,
@@ -19,6 +19,7 @@ from lianzao.overviews import (
     kitting,
     order_360,
     order_progress,
+    papers,
     pegging,
     plan_load,
     shortages,
@@ -28,6 +29,14 @@ from lianzao.overviews import (
 from lianzao.values.errors import Invalid, NotAllowed, NotFound
 
 router = Router(tags=["overviews"])
+
+
+class TriedLayout(Schema):
+    """A layout somebody is writing, and the record he tries it on."""
+
+    paper: str
+    id: UUID
+    text: str
 
 
 def own_people(request: HttpRequest, right: str) -> Actor:
@@ -195,6 +204,51 @@ def trace_lot(request: HttpRequest, lot_id: UUID, direction: str = "back") -> Ht
     if direction not in ("back", "forward"):
         raise Invalid("not_a_choice", field="direction")
     return http.answer(trace.trace(own_people(request, "inventory.view_lot"), lot_id, direction))
+
+
+@router.get("/papers", operation_id="papers")
+def papers_of(request: HttpRequest, kind: str = "") -> HttpResponse:
+    """The papers that can be printed of a kind of record; without a kind, all."""
+    by = http.someone(request)
+    if by.partner is not None:
+        raise NotAllowed("not_allowed", right="overviews.papers")
+    kinds = [kind] if kind else dict.fromkeys(each.kind for each in printing.PAPERS.values())
+    return http.answer({"papers": [one | {"kind": each} for each in kinds for one in papers.printable(by, each)]})
+
+
+@router.get("/print/{paper}/{uuid:id}", operation_id="print_paper")
+def print_paper(request: HttpRequest, paper: str, id: UUID) -> HttpResponse:
+    """A paper of a record, as a page of HTML to be printed."""
+    by = own_people(request, printing.of(paper).right)
+    return http.answer({"html": printing.printed(by, paper, id)})
+
+
+@router.get("/layout/{paper}", operation_id="print_layout")
+def print_layout(request: HttpRequest, paper: str) -> HttpResponse:
+    """The layout of a paper, the one shipped, and a record to try it on."""
+    by = own_people(request, "foundation.view_print_layout")
+    made = printing.of(paper)
+    text, own = printing.layout(paper)
+    return http.answer(
+        {
+            "paper": made.name,
+            "kind": made.kind,
+            "text": text,
+            "shipped": printing.shipped(paper),
+            "changed": own is not None and bool(own.text),
+            "version": None if own is None else own.version,
+            "changed_at": None if own is None else own.updated_at,
+            "sample": papers.latest(by, made.kind) if by.may(made.right) else None,
+        }
+    )
+
+
+@router.post("/try_layout", operation_id="try_print_layout")
+def try_layout(request: HttpRequest, tried: TriedLayout) -> HttpResponse:
+    """How a record would look in a layout that is not kept yet, and what the layout may name of it."""
+    by = own_people(request, "foundation.write_print_layout")
+    facts = printing.facts_of(by, tried.paper, tried.id)
+    return http.answer({"html": printing.printed(by, tried.paper, tried.id, tried.text), "names": facts})
 
 
 @router.get("/home", operation_id="home")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from lianzao.catalog.queries import unit_said
-from lianzao.foundation import http, packing, rowsecurity, scope, words
+from lianzao.foundation import http, packing, printing, rowsecurity, scope, words
 from lianzao.foundation.actor import Actor
 from lianzao.logistics.models import Shipment
 from lianzao.procurement.models import Asn, PurchaseOrder
@@ -177,3 +178,10 @@ def told_order(
             for line in lines
         ],
     }
+
+
+@router.get("/print/{paper}/{uuid:id}", operation_id="portal_print")
+def print_paper(request: HttpRequest, paper: str, id: UUID) -> HttpResponse:
+    """A paper of the partner's own: a supplier's labels, a customer's delivery note."""
+    by = partner(request, printing.of(paper).right)
+    return http.answer({"html": printing.printed(by, paper, id)})
