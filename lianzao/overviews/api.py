@@ -22,6 +22,8 @@ from lianzao.overviews import (
     papers,
     pegging,
     plan_load,
+    purchase_360,
+    shipping,
     shortages,
     stores,
     trace,
@@ -122,6 +124,25 @@ def buy(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """Requisitions, orders to send, deliveries to come and whom they hurt, shipments announced."""
     by = own_people(request, "procurement.view_purchase_order")
     return http.shared(request, by, lambda: buying.buy_board(by, site_in_use(by, site)))
+
+
+@router.get("/purchase/{uuid:order_id}", operation_id="purchase_360")
+def purchase(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Purchase order 360."""
+    return http.answer(purchase_360.purchase_360(own_people(request, "procurement.view_purchase_order"), order_id))
+
+
+@router.get("/supplier/{uuid:supplier_id}", operation_id="supplier_sheet")
+def supplier(request: HttpRequest, supplier_id: UUID) -> HttpResponse:
+    """A supplier's sheet."""
+    return http.answer(purchase_360.supplier_sheet(own_people(request, "procurement.view_purchase_order"), supplier_id))
+
+
+@router.get("/shipping", operation_id="shipping")
+def shipping_board(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Shipments due, ready, on the way, late, proved."""
+    by = own_people(request, "logistics.view_shipment")
+    return http.shared(request, by, lambda: shipping.shipping_board(by, site_in_use(by, site)))
 
 
 @router.get("/station/{uuid:work_center_id}", operation_id="station")
