@@ -26,6 +26,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/trace/:id", redirect: (to) => `/lot/${String(to.params.id)}` },
   { path: "/scan", name: "scan", component: () => import("@/features/warehouse/ScanPage.vue"), meta: { title: "phone.scan", right: "inventory.view_lot" } },
   { path: "/screens/:name?", name: "screens", component: () => import("@/features/screens/ScreensPage.vue"), meta: { title: "screens.title" } },
+  { path: "/print/:paper/:id", name: "print", component: () => import("@/features/printing/PrintPage.vue"), meta: { title: "print.title" } },
   { path: "/no-right", component: () => import("@/features/access/WelcomePage.vue"), meta: { title: "noRight.title" } },
   { path: "/me", component: () => import("@/features/access/MePage.vue"), meta: { title: "nav.me" } },
   { path: "/:rest(.*)*", redirect: "/" },
