@@ -109,7 +109,7 @@ export function groupedDeliveries(rows: Delivery[], by: DeliveryGrouping, word: 
     } else add(row.days_late > 0 ? "late" : row.status === "open" ? "tight" : "calm", word(row.days_late > 0 ? "late" : row.status === "open" ? "tight" : "calm"), row);
   }
   const order = ["late", "tight", "calm"];
-  const rank = (group: DeliveryGroup) => (by === "risk" ? order.indexOf(group.key) : group.key === "" ? 1 : 0);
+  const rank = (group: DeliveryGroup) => (by === "risk" ? order.indexOf(group.key) : by === "cause" && group.key === "" ? 1 : 0);
   return [...groups.values()].sort((a, b) => rank(a) - rank(b) || b.late - a.late || a.title.localeCompare(b.title));
 }
 
