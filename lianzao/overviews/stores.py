@@ -112,7 +112,8 @@ def put_away(by: Actor, site_id: UUID) -> dict[str, Any]:
         if each.item_id in items and each.quantity > 0:
             told = told_pile(by, each, items[each.item_id])
             rows.append(told | {"places": places(by, site_id, each.item_id, each.lot_id, most=1)})
-    return {"rows": rows}
+    # What is held waits for its inspection first; it may be put away, but nobody is in a hurry for it.
+    return {"rows": sorted(rows, key=lambda row: bool(row["why_held"]))}
 
 
 def places(by: Actor, site_id: UUID, item_id: UUID, lot_id: UUID | None = None, most: int = 3) -> list[dict[str, Any]]:

@@ -65,7 +65,9 @@ def test_a_chase_is_seen_answered_and_kept(house: House) -> None:
 def test_a_foreign_supplier_cannot_answer(house: House) -> None:
     line = bought(house)
     chase = procurement.chase_delivery(house.by("buyer"), schedule_line=line)
-    other = replace(supplier(house, line), partner=PurchaseOrder.objects.get(supplier__code="BOLT").supplier_id, memory={})
+    other = replace(
+        supplier(house, line), partner=PurchaseOrder.objects.get(supplier__code="BOLT").supplier_id, memory={}
+    )
     with pytest.raises(NotFound):
         run(other, "procurement.answer_chase", {"chase": str(chase.id), "answer": "x"})
     assert Chase.objects.get(pk=chase.id).status == "open"
@@ -73,7 +75,7 @@ def test_a_foreign_supplier_cannot_answer(house: House) -> None:
 
 def test_several_are_chased_with_one_tap_and_nothing_of_a_closed_order(house: House) -> None:
     line = bought(house)
-    bolts = [each for each in ScheduleLine.objects.filter(line__order__supplier__code="BOLT")]
+    bolts = list(ScheduleLine.objects.filter(line__order__supplier__code="BOLT"))
     assert procurement.chase_deliveries(house.by("buyer"), schedule_lines=[line, *bolts]) == {"chased": 1 + len(bolts)}
     procurement.close_order(house.by("buyer"), order=PurchaseOrder.objects.get(pk=line.line.order_id), why="不要了")
     line.refresh_from_db()
