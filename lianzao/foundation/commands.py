@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from lianzao.foundation import lists, meta, outbox, sheets, tasks, transfer, words
+from lianzao.foundation import lists, meta, outbox, printing, sheets, tasks, transfer, words
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import SECRET_WORDS, Command, checked, command
+from lianzao.foundation.printing import template
+from lianzao.foundation.printing.models import PrintLayout
 from lianzao.foundation.registry import COMMANDS, RESOURCES, model_of
 from lianzao.foundation.resource import Resource
 from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound
@@ -249,3 +251,30 @@ def _all_moved(moved: Sequence[UUID], id: UUID, wanted: str) -> None:
     if status is None:
         raise NotFound("not_found", entity=DELIVERY, id=str(id))
     raise Conflict("wrong_status", document=str(id)[:8], status=status, wanted=wanted)
+
+
+@command(hidden=True)
+def write_print_layout(by: Actor, *, paper: str, text: str) -> PrintLayout:
+    """Give a paper another layout: HTML with names in braces, which is checked to be harmless before it is kept.
+
+    What it was before stays in the audit. Raises Invalid("layout_wrong" | "layout_forbidden") naming the line.
+    """
+    made = printing.of(paper)
+    if not text.strip():
+        raise Invalid("field_missing", field="text")
+    template.parsed(text)
+    layout = PrintLayout.objects.select_for_update().filter(paper=made.name).first() or PrintLayout(paper=made.name)
+    layout.text = text
+    layout.save()
+    return layout
+
+
+@command(hidden=True)
+def reset_print_layout(by: Actor, *, paper: str) -> PrintLayout:
+    """Let a paper look as it was shipped again. The layout it had stays in the audit."""
+    layout = PrintLayout.objects.select_for_update().filter(paper=printing.of(paper).name).first()
+    if layout is None or not layout.text:
+        raise Conflict("layout_is_shipped", paper=paper)
+    layout.text = ""
+    layout.save()
+    return layout

@@ -7,6 +7,10 @@ from lianzao.foundation.jobs import JobState
 from lianzao.foundation.link import Link
 from lianzao.foundation.numbering import CodeRule
 from lianzao.foundation.outbox import Delivery, EventRow
+from lianzao.foundation.printing.models import PrintLayout
 from lianzao.foundation.tasks import Task
 
-__all__ = ["CodeRule", "Delivery", "EventRow", "ExternalId", "JobState", "Link", "Order", "Task", "VirtualClock"]
+__all__ = [
+    "CodeRule", "Delivery", "EventRow", "ExternalId", "JobState", "Link", "Order", "PrintLayout", "Task",
+    "VirtualClock",
+]  # fmt: skip

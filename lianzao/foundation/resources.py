@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from lianzao.foundation.numbering import CodeRule
 from lianzao.foundation.outbox import Delivery, EventRow
+from lianzao.foundation.printing.models import PrintLayout
 from lianzao.foundation.resource import Resource
 
 Resource(
@@ -14,6 +15,7 @@ Resource(
     writable="entity_kind pattern",
     key="entity_kind",
 )
+Resource(PrintLayout, columns="paper text", filters="paper", search="paper", key="paper")
 # Rows of the machinery itself: no entities, but lists and pages like theirs. What a payload or a traceback holds is
 # masked: it may be a price, and whoever views rooms by role sees these too.
 Resource(

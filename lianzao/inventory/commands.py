@@ -16,6 +16,15 @@ from lianzao.foundation.command import READ, command
 from lianzao.foundation.entity import execute
 from lianzao.foundation.outbox import publish
 from lianzao.inventory import queries
+from lianzao.inventory.counting import (
+    approve_count,
+    ask_recount,
+    count_found,
+    open_count,
+    record_count,
+    submit_count,
+    void_count,
+)
 from lianzao.inventory.events import PeriodClosed, StockCounted
 from lianzao.inventory.history import PastMove, take_history
 from lianzao.inventory.ledger import MoveLine, OwnLine, Posted, move_line, post
@@ -39,11 +48,12 @@ from lianzao.values.quantity import ZERO
 from lianzao.values.reference import Ref
 
 __all__ = [
-    "MoveLine", "Opening", "PastMove", "Posted", "adjust_stock", "close_period", "confirm_pick", "count_stock",
-    "cover_all_pending", "cover_pending", "expire_reservations", "hold_lot", "keep_books", "make_lot", "make_pending",
-    "move_line", "move_stock", "open_balance", "open_pick_task", "post", "post_moves", "post_pending",
-    "rebuild_balances", "release_lot", "reserve_stock", "return_of", "reverse_moves", "scrap_lot",
-    "take_history", "void_pending", "void_pick_task", "void_reservation",
+    "MoveLine", "Opening", "PastMove", "Posted", "adjust_stock", "approve_count", "ask_recount", "close_period",
+    "confirm_pick", "count_found", "count_stock", "cover_all_pending", "cover_pending", "expire_reservations",
+    "hold_lot", "keep_books", "make_lot", "make_pending", "move_line", "move_stock", "open_balance", "open_count",
+    "open_pick_task", "post", "post_moves", "post_pending", "rebuild_balances", "record_count", "release_lot",
+    "reserve_stock", "return_of", "reverse_moves", "scrap_lot", "submit_count", "take_history", "void_count",
+    "void_pending", "void_pick_task", "void_reservation",
 ]  # fmt: skip
 
 

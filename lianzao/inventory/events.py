@@ -148,3 +148,32 @@ class PeriodClosed(Event):
 
     site_id: UUID
     closed_until: datetime
+
+
+@dataclass(frozen=True)
+class CountOpened(Event):
+    """A place or an item is to be counted; `lines` say how much there is to look at."""
+
+    site_id: UUID
+    count_sheet_id: UUID
+    location_id: UUID | None
+    item_id: UUID | None
+    lines: int
+
+
+@dataclass(frozen=True)
+class CountWaits(Event):
+    """A count found so large a difference that a second person has to agree. `value`: plus and minus added up."""
+
+    site_id: UUID
+    count_sheet_id: UUID
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class CountBooked(Event):
+    """A count is over; `differences` were booked."""
+
+    site_id: UUID
+    count_sheet_id: UUID
+    differences: int

@@ -1,7 +1,8 @@
-"""Lots, moves, balances, pending moves, pick tasks, closed periods."""
+"""Lots, moves, balances, pending moves, pick tasks, counts, closed periods."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import models
@@ -220,3 +221,112 @@ class StockPeriod(Part):
 
     class Meta(Part.Meta):
         db_table = "inventory_stock_period"
+
+
+class CountPolicy(Entity):
+    """How a site counts. Differences above `recount_percent` of the books are counted again; what differs by more than
+    `approve_value` (at standard cost) waits for a second person; each place is suggested every `cycle_days`.
+    """
+
+    locks = False
+
+    site_id = SiteField(unique=True)
+    recount_percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(0))
+    approve_value = MoneyField(default=Decimal(500))
+    cycle_days = models.PositiveSmallIntegerField(default=90)
+
+    class Meta(Entity.Meta):
+        db_table = "inventory_count_policy"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(recount_percent__gte=0) & Q(approve_value__gte=0) & Q(cycle_days__gt=0),
+                name="inventory_count_policy_sane",
+            )
+        ]
+
+    @property
+    def label(self) -> str:
+        """After how many days a place is counted again."""
+        return f"{self.cycle_days} d"
+
+
+class CountSheet(Document):
+    """A count of one place, or of one item wherever it stands: counted blind, again where it differs, then booked.
+
+    Work goes on meanwhile: each line keeps what the books said at the instant it was counted, and the difference of
+    that instant is what is booked, so that moves before and after it stand.
+    """
+
+    NUMBER = "CS-{yy}{mm}-{seq:5}"
+    LIFE = Lifecycle("open", open=["waiting", "booked", "void"], waiting=["open", "booked", "void"])
+
+    location_id: UUID | None
+    item_id: UUID | None
+    lines: models.Manager[CountLine]
+
+    status = StatusField(LIFE)
+    location = models.ForeignKey(Location, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    item = models.ForeignKey(Item, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    submitted_at = models.DateTimeField(null=True, editable=False)
+    booked_at = models.DateTimeField(null=True, editable=False)
+    approver_id = models.UUIDField(null=True, editable=False)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta(Document.Meta):
+        db_table = "inventory_count_sheet"
+        indexes = [models.Index(fields=["site_id", "status"], name="inventory_count_by_state")]
+
+
+class CountLine(Part):
+    """One lot of an item at one place of a count. `booked` and `counted` are of the last time it was counted.
+
+    `first_counted`: what the first count said, kept when it was counted again.
+    """
+
+    LIFE = Lifecycle("open", open=["agrees", "recount", "differs"], recount=["agrees", "differs"],
+                     agrees=["recount"], differs=["recount"])  # fmt: skip
+
+    sheet_id: UUID
+    item_id: UUID
+    lot_id: UUID | None
+    location_id: UUID
+
+    sheet = models.ForeignKey(CountSheet, on_delete=models.CASCADE, related_name="lines")
+    sequence = models.PositiveSmallIntegerField()
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    lot = models.ForeignKey(Lot, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
+    status = StatusField(LIFE)
+    booked = QuantityField(null=True, editable=False)
+    counted = QuantityField(null=True, editable=False)
+    first_counted = QuantityField(null=True, editable=False)
+    value = MoneyField(default=Decimal(0), editable=False)
+    counted_at = models.DateTimeField(null=True, editable=False)
+    counter_id = models.UUIDField(null=True, editable=False)
+    reason = models.CharField(max_length=200, blank=True)
+
+    class Meta(Part.Meta):
+        db_table = "inventory_count_line"
+        constraints = [
+            models.UniqueConstraint(
+                F("sheet"),
+                F("item"),
+                F("location"),
+                Coalesce("lot", Value(NO_LOT, output_field=models.UUIDField())),
+                name="inventory_count_line_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(counted__isnull=True) | Q(counted__gte=0), name="inventory_counted_not_negative"
+            ),
+        ]
+        indexes = [models.Index(fields=["location", "counted_at"], name="inventory_count_by_place")]
+
+    @property
+    def label(self) -> str:
+        """Sheet and line."""
+        return f"{self.sheet.number}/{self.sequence}"
+
+    @property
+    def difference(self) -> Decimal:
+        """Counted less booked, at the instant it was last counted; zero while it was not."""
+        return Decimal(0) if self.counted is None or self.booked is None else self.counted - self.booked

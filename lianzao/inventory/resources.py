@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any, cast
 
 from lianzao.foundation.resource import Resource
-from lianzao.inventory.models import Balance, Lot, Move, PendingMove, PickTask, StockPeriod
+from lianzao.inventory.models import (
+    Balance,
+    CountLine,
+    CountPolicy,
+    CountSheet,
+    Lot,
+    Move,
+    PendingMove,
+    PickTask,
+    StockPeriod,
+)
 
 Resource(
     Lot,
@@ -48,3 +58,27 @@ Resource(
     site="site_id",
 )
 Resource(StockPeriod, columns="site_id closed_until", filters="site_id", site="site_id")
+Resource(
+    CountSheet,
+    columns="number status location item submitted_at booked_at approver_id site_id note",
+    filters="site_id status location item",
+    search="number location__code item__code",
+    site="site_id",
+    parts=["lines"],
+)
+Resource(
+    CountLine,
+    columns="sheet sequence item lot location status booked counted first_counted value counted_at counter_id reason",
+    filters="sheet status item lot location counted_at",
+    site="sheet__site_id",
+    masks="booked value",
+    sort="sequence",
+)
+Resource(
+    CountPolicy,
+    columns="site_id recount_percent approve_value cycle_days",
+    filters="site_id",
+    writable="site_id recount_percent approve_value cycle_days",
+    key="site_id",
+    site="site_id",
+)

@@ -276,3 +276,107 @@ def without(piles: Iterable[Pile], picks: Iterable[Pick]) -> list[Pile]:
     return [
         replace(pile, available=pile.available - taken.get((pile.lot_id, pile.location_id), ZERO)) for pile in piles
     ]
+
+
+# -- counting ---------------------------------------------------------------------------------------------------------
+
+#: What holds where a site said nothing about counting.
+RECOUNT_PERCENT, APPROVE_VALUE, CYCLE_DAYS = ZERO, Decimal(500), 90
+
+
+def count_says(booked: Decimal, counted: Decimal, again: bool, recount_percent: Decimal) -> str:
+    """What a count of a line means: it agrees, it differs, or it differs so much that it is counted again first.
+
+    The second count stands, whatever it says. A difference to books that say zero is always counted again.
+    """
+    difference = abs(counted - booked)
+    if difference == 0:
+        return "agrees"
+    if again or (booked > 0 and difference * 100 <= booked * recount_percent):
+        return "differs"
+    return "recount"
+
+
+def count_needs_approval(values: Iterable[Decimal], approve_value: Decimal) -> bool:
+    """Whether a count is so far off that a second person must agree: plus and minus do not cancel out."""
+    return any(abs(value) > approve_value for value in values)
+
+
+@dataclass(frozen=True)
+class Countable:
+    """What is known of a place that might be counted. `uncovered`: issues its books could not cover."""
+
+    location_id: UUID
+    piles: int
+    days_since: int | None
+    moves_since: int
+    short_picks: int
+    uncovered: int
+
+
+@dataclass(frozen=True)
+class CountWish:
+    """A place worth counting, why, and how much (more is sooner)."""
+
+    location_id: UUID
+    why: str
+    weight: int
+
+
+def count_wishes(places: Iterable[Countable], cycle_days: int) -> list[CountWish]:
+    """Which places to count, the most doubtful first.
+
+    Issues the books could not cover, then short picks: the books are known to be wrong there. Then what was not counted
+    for a cycle, the longest first; then places with more than a hundred moves since the last count.
+    """
+    found: list[CountWish] = []
+    for each in places:
+        if each.uncovered:
+            found.append(CountWish(each.location_id, "uncovered", 1_000_000 + each.uncovered))
+        elif each.short_picks:
+            found.append(CountWish(each.location_id, "short_pick", 500_000 + each.short_picks))
+        elif each.piles and (each.days_since is None or each.days_since >= cycle_days):
+            found.append(CountWish(each.location_id, "never" if each.days_since is None else "cycle",
+                                   200_000 + (each.days_since or 0) * 10 + min(each.moves_since, 9)))  # fmt: skip
+        elif each.moves_since > 100:
+            found.append(CountWish(each.location_id, "moves", min(each.moves_since, 199_999)))
+    return sorted(found, key=lambda wish: (-wish.weight, str(wish.location_id)))
+
+
+# -- putting away -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A place goods might be put away to, as far as it matters for one item and lot."""
+
+    location_id: UUID
+    code: str
+    is_home: bool
+    same_lot: Decimal
+    same_item: Decimal
+    other_items: int
+    used_before: bool
+
+
+def put_away_to(shelves: Iterable[Shelf], most: int = 3) -> list[tuple[Shelf, str]]:
+    """Where to put goods away, the best first, each with its reason.
+
+    To their own lot, so that one lot stands in one place; else to the item's fixed place; else to their like; else
+    where the item stood before and nothing else stands now; else to an empty place.
+    """
+
+    def reason(shelf: Shelf) -> tuple[int, str] | None:
+        if shelf.same_lot > 0:
+            return 0, "same_lot"
+        if shelf.is_home:
+            return 1, "home"
+        if shelf.same_item > 0:
+            return 2, "same_item"
+        if shelf.used_before and not shelf.other_items:
+            return 3, "before"
+        return None if shelf.other_items else (4, "empty")
+
+    rated = [(found, shelf) for shelf in shelves if (found := reason(shelf)) is not None]
+    rated.sort(key=lambda each: (each[0][0], each[1].other_items, each[1].code))
+    return [(shelf, why) for (_, why), shelf in rated[:most]]

@@ -7,10 +7,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router
+from ninja import Router, Schema
 
 from lianzao.access.queries import sites_of
-from lianzao.foundation import http
+from lianzao.foundation import http, printing
 from lianzao.foundation.actor import Actor
 from lianzao.overviews import (
     buying,
@@ -20,17 +20,29 @@ from lianzao.overviews import (
     kitting,
     order_360,
     order_progress,
+    papers,
     pegging,
     plan_load,
+    purchase_360,
     quality_trace,
+    shipping,
     shortages,
     stock_use,
+    stores,
     supplier_performance,
     trace,
 )
 from lianzao.values.errors import Invalid, NotAllowed, NotFound
 
 router = Router(tags=["overviews"])
+
+
+class TriedLayout(Schema):
+    """A layout somebody is writing, and the record he tries it on."""
+
+    paper: str
+    id: UUID
+    text: str
 
 
 def own_people(request: HttpRequest, right: str) -> Actor:
@@ -171,6 +183,25 @@ def buy(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     return http.shared(request, by, lambda: buying.buy_board(by, site_in_use(by, site)))
 
 
+@router.get("/purchase/{uuid:order_id}", operation_id="purchase_360")
+def purchase(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Purchase order 360."""
+    return http.answer(purchase_360.purchase_360(own_people(request, "procurement.view_purchase_order"), order_id))
+
+
+@router.get("/supplier/{uuid:supplier_id}", operation_id="supplier_sheet")
+def supplier(request: HttpRequest, supplier_id: UUID) -> HttpResponse:
+    """A supplier's sheet."""
+    return http.answer(purchase_360.supplier_sheet(own_people(request, "procurement.view_purchase_order"), supplier_id))
+
+
+@router.get("/shipping", operation_id="shipping")
+def shipping_board(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Shipments due, ready, on the way, late, proved."""
+    by = own_people(request, "logistics.view_shipment")
+    return http.shared(request, by, lambda: shipping.shipping_board(by, site_in_use(by, site)))
+
+
 @router.get("/station/{uuid:work_center_id}", operation_id="station")
 def station(request: HttpRequest, work_center_id: UUID) -> HttpResponse:
     """A station's queue."""
@@ -183,6 +214,47 @@ def warehouse(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
     """The warehouse's phone."""
     by = own_people(request, "inventory.view_pick_task")
     return http.shared(request, by, lambda: floor.warehouse(by, site_in_use(by, site)))
+
+
+@router.get("/stock", operation_id="stock")
+def stock(
+    request: HttpRequest,
+    site: UUID | None = None,
+    item: UUID | None = None,
+    lot: UUID | None = None,
+    location: UUID | None = None,
+    q: str = "",
+) -> HttpResponse:
+    """What stands where: free, set aside, held."""
+    by = own_people(request, "inventory.view_balance")
+    return http.answer(stores.stock(by, site_in_use(by, site), item=item, lot=lot, location=location, q=q))
+
+
+@router.get("/put_away", operation_id="put_away")
+def put_away(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """What came in and waits for a shelf."""
+    by = own_people(request, "inventory.view_balance")
+    return http.shared(request, by, lambda: stores.put_away(by, site_in_use(by, site)))
+
+
+@router.get("/places/{uuid:item_id}", operation_id="places")
+def places(request: HttpRequest, item_id: UUID, site: UUID | None = None, lot: UUID | None = None) -> HttpResponse:
+    """Where to put an item away, and why."""
+    by = own_people(request, "inventory.view_balance")
+    return http.answer({"places": stores.places(by, site_in_use(by, site), item_id, lot)})
+
+
+@router.get("/counts", operation_id="counts")
+def counts(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """Counts, and what to count next."""
+    by = own_people(request, "inventory.view_count_sheet")
+    return http.shared(request, by, lambda: stores.counts(by, site_in_use(by, site)))
+
+
+@router.get("/count/{uuid:sheet_id}", operation_id="count_sheet")
+def count_sheet(request: HttpRequest, sheet_id: UUID) -> HttpResponse:
+    """One count, blind while it is open."""
+    return http.answer(stores.count_sheet(own_people(request, "inventory.view_count_sheet"), sheet_id))
 
 
 @router.get("/uncovered", operation_id="uncovered")
@@ -210,6 +282,51 @@ def trace_lot(request: HttpRequest, lot_id: UUID, direction: str = "back") -> Ht
     if direction not in ("back", "forward"):
         raise Invalid("not_a_choice", field="direction")
     return http.answer(trace.trace(own_people(request, "inventory.view_lot"), lot_id, direction))
+
+
+@router.get("/papers", operation_id="papers")
+def papers_of(request: HttpRequest, kind: str = "") -> HttpResponse:
+    """The papers that can be printed of a kind of record; without a kind, all."""
+    by = http.someone(request)
+    if by.partner is not None:
+        raise NotAllowed("not_allowed", right="overviews.papers")
+    kinds = [kind] if kind else dict.fromkeys(each.kind for each in printing.PAPERS.values())
+    return http.answer({"papers": [one | {"kind": each} for each in kinds for one in papers.printable(by, each)]})
+
+
+@router.get("/print/{paper}/{uuid:id}", operation_id="print_paper")
+def print_paper(request: HttpRequest, paper: str, id: UUID) -> HttpResponse:
+    """A paper of a record, as a page of HTML to be printed."""
+    by = own_people(request, printing.of(paper).right)
+    return http.answer({"html": printing.printed(by, paper, id)})
+
+
+@router.get("/layout/{paper}", operation_id="print_layout")
+def print_layout(request: HttpRequest, paper: str) -> HttpResponse:
+    """The layout of a paper, the one shipped, and a record to try it on."""
+    by = own_people(request, "foundation.view_print_layout")
+    made = printing.of(paper)
+    text, own = printing.layout(paper)
+    return http.answer(
+        {
+            "paper": made.name,
+            "kind": made.kind,
+            "text": text,
+            "shipped": printing.shipped(paper),
+            "changed": own is not None and bool(own.text),
+            "version": None if own is None else own.version,
+            "changed_at": None if own is None else own.updated_at,
+            "sample": papers.latest(by, made.kind) if by.may(made.right) else None,
+        }
+    )
+
+
+@router.post("/try_layout", operation_id="try_print_layout")
+def try_layout(request: HttpRequest, tried: TriedLayout) -> HttpResponse:
+    """How a record would look in a layout that is not kept yet, and what the layout may name of it."""
+    by = own_people(request, "foundation.write_print_layout")
+    facts = printing.facts_of(by, tried.paper, tried.id)
+    return http.answer({"html": printing.printed(by, tried.paper, tried.id, tried.text), "names": facts})
 
 
 @router.get("/home", operation_id="home")

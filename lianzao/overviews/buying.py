@@ -10,7 +10,7 @@ from lianzao.foundation.actor import Actor
 from lianzao.overviews.floor import told_asn
 from lianzao.overviews.order_360 import named, named_item
 from lianzao.planning.models import ActionMessage, Shortage
-from lianzao.procurement.models import Asn, PurchaseOrder, PurchaseRequisition, ScheduleLine
+from lianzao.procurement.models import Asn, Chase, PurchaseOrder, PurchaseRequisition, ScheduleLine
 
 MOST = 300
 
@@ -87,8 +87,9 @@ def deliveries(by: Actor, site_id: UUID) -> list[dict[str, Any]]:
         .select_related("line__order__supplier", "line__item__base_unit")
         .order_by("expected_on", "id")[:MOST]
     )
-    hurts = _hurts(by, [each.id for each in rows])
+    hurts = hurts_of(by, [each.id for each in rows])
     wishes = _wishes(by, [each.id for each in rows])
+    asked = chases_of(by, [each.id for each in rows])
     return [
         {
             "id": each.id,
@@ -105,12 +106,34 @@ def deliveries(by: Actor, site_id: UUID) -> list[dict[str, Any]]:
             "days_late": max(0, (each.expected_on - each.required_on).days),
             "hurts": hurts.get(each.id, []),
             "wish": wishes.get(each.id),
+            "chases": len(asked.get(each.id, [])),
+            "chase": asked[each.id][0] if each.id in asked else None,
         }
         for each in rows
     ]
 
 
-def _hurts(by: Actor, ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+def chases_of(by: Actor, ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """What was asked of each delivery and what was answered, the last question first."""
+    found: dict[UUID, list[dict[str, Any]]] = {}
+    rows = scope.visible(by, Chase).filter(schedule_line_id__in=ids).order_by("-chased_at", "-id")
+    for each in rows:
+        found.setdefault(each.schedule_line_id, []).append(
+            {
+                "id": each.id,
+                "status": each.status,
+                "wanted_on": each.wanted_on,
+                "message": each.message,
+                "chased_at": each.chased_at,
+                "answer": each.answer,
+                "answered_on": each.answered_on,
+                "answered_at": each.answered_at,
+            }
+        )
+    return found
+
+
+def hurts_of(by: Actor, ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     """The demands that wait for each delivery, by its id."""
     found: dict[UUID, list[dict[str, Any]]] = {}
     if not by.may("planning.view_shortage"):

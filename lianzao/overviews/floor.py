@@ -7,19 +7,21 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from lianzao.catalog.models import Item
 from lianzao.catalog.queries import unit_said, units_of
 from lianzao.equipment import queries as equipment
 from lianzao.foundation import fetching, lists, packing, registry, scope
 from lianzao.foundation.actor import Actor
 from lianzao.inventory import queries as inventory
-from lianzao.inventory.models import PendingMove, PickTask
-from lianzao.logistics.models import Shipment
+from lianzao.inventory.models import Balance, CountSheet, Lot, PendingMove, PickTask
+from lianzao.logistics.models import Package, Shipment
 from lianzao.overviews.order_360 import named, named_item
-from lianzao.plant.models import Machine, WorkCenter
+from lianzao.plant.models import Location, Machine, WorkCenter
 from lianzao.procurement.models import Asn, PurchaseOrder, ScheduleLine
 from lianzao.production import queries as production
 from lianzao.production.models import ScrapReason, WorkOrder, WorkOrderMaterial
 from lianzao.quality.models import Inspection
+from lianzao.values import gs1
 from lianzao.values.errors import NotFound
 
 
@@ -159,6 +161,8 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
                 "target": named(by, each.target),
                 "due_at": each.due_at,
                 "purpose": purposes.get((each.purpose_kind, each.purpose_id), {}).get("number"),
+                "purpose_kind": each.purpose_kind,
+                "purpose_id": each.purpose_id,
             }
             for each in tasks
         ],
@@ -195,6 +199,10 @@ def warehouse(by: Actor, site_id: UUID) -> dict[str, Any]:
             }
             for each in inspections.order_by("due_at", "id")[:100]
         ],
+        "to_put_away": scope.visible(by, Balance)
+        .filter(site_id=site_id, quantity__gt=0, location__location_kind="receiving")
+        .count(),
+        "open_counts": scope.visible(by, CountSheet).filter(site_id=site_id, status__in=("open", "waiting")).count(),
     }
 
 
@@ -275,12 +283,13 @@ def told_asn(by: Actor, asn: Asn) -> dict[str, Any]:
 
 
 def scanned(by: Actor, code: str) -> list[dict[str, Any]]:
-    """What a scanned code may mean: a paper of receiving or shipping, a task, a work order, a lot, an item, a place."""
-    from lianzao.catalog.models import Item
-    from lianzao.inventory.models import Lot
-    from lianzao.plant.models import Location
+    """What a scanned code may mean: a paper of receiving or shipping, a task, a work order, a lot, an item, a place.
 
+    Of a GS1 label the package counts, else the lot.
+    """
     code = code.strip()
+    parts = gs1.elements(code)
+    code = parts.get("00") or parts.get("10") or code
     if not code or len(code) > 80:
         return []
     found: list[dict[str, Any]] = []
@@ -291,6 +300,7 @@ def scanned(by: Actor, code: str) -> list[dict[str, Any]]:
         (WorkOrder, "number"),
         (Shipment, "number"),
         (Inspection, "number"),
+        (CountSheet, "number"),
         (Lot, "number"),
         (Item, "code"),
         (Location, "code"),
@@ -299,4 +309,8 @@ def scanned(by: Actor, code: str) -> list[dict[str, Any]]:
             continue
         for each in scope.visible(by, model).filter(**{column: code})[:5]:
             found.append({"kind": each.kind, "id": each.id, "number": each.label})
+    if not found and by.may("logistics.view_shipment"):
+        for package in scope.visible(by, Package).filter(sscc=code).select_related("shipment")[:1]:
+            shipment = package.shipment
+            found.append({"kind": shipment.kind, "id": shipment.id, "number": shipment.label})
     return found

@@ -154,6 +154,25 @@ def starts(
     return {id: (kind, start, finish) for kind, id, start, finish in rows}
 
 
+SERVED = """
+WITH RECURSIVE walk AS (
+    SELECT p.supply_id AS root, p.consumer_kind, p.consumer_id, p.need_at, 1 AS depth
+    FROM planning_peg p WHERE p.supply_id = ANY(%s::uuid[])
+    UNION
+    SELECT walk.root, p.consumer_kind, p.consumer_id, p.need_at, walk.depth + 1
+    FROM walk JOIN planning_peg p ON p.supply_id = walk.consumer_id WHERE walk.depth < 12
+)
+SELECT root, consumer_kind, min(depth), min(need_at) FROM walk GROUP BY root, consumer_kind ORDER BY 1, 3, 2
+"""
+
+
+def kinds_served(supply_ids: list[UUID]) -> list[tuple[UUID, str, datetime]]:
+    """What kinds of things wait for supplies, near ones first, and from when: (supply, kind of consumer, need). Kinds
+    only, so that it may be told to somebody who must not know whose orders they are.
+    """
+    return [(root, kind, need_at) for root, kind, _, need_at in query(SERVED, [supply_ids])] if supply_ids else []
+
+
 SCHEDULE = """
 SELECT o.supply_kind, o.supply_id, o.operation_id, o.sequence, o.work_center_id, o.machine_place, o.start_at,
        o.finish_at, o.work_minutes

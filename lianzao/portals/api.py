@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from lianzao.catalog.queries import unit_said
-from lianzao.foundation import http, packing, rowsecurity, scope, words
+from lianzao.foundation import http, packing, printing, rowsecurity, scope, words
 from lianzao.foundation.actor import Actor
-from lianzao.logistics.models import Shipment
-from lianzao.procurement.models import Asn, PurchaseOrder
+from lianzao.logistics.models import Milestone, Shipment
+from lianzao.overviews.purchase_360 import score
+from lianzao.planning.queries import kinds_served
+from lianzao.procurement.models import Asn, Chase, PurchaseOrder
 from lianzao.sales.models import PromiseChange, SalesOrder, SalesOrderLine
 from lianzao.values.errors import NotAllowed
 
@@ -42,23 +45,64 @@ def supplier(request: HttpRequest) -> HttpResponse:
             .order_by("status", "-sent_at")[:100]
         )
         asns = list(scope.visible(by, Asn).prefetch_related("lines").order_by("-eta_at")[:50])
-        return http.answer(
-            {
-                "orders": [told_purchase(by, each) for each in orders],
-                "asns": [
-                    {
-                        "id": each.id,
-                        "number": each.number,
-                        "purchase_order_id": each.purchase_order_id,
-                        "status": each.status,
-                        "eta_at": each.eta_at,
-                        "delivery_note": each.delivery_note,
-                        "quantity": sum((line.quantity for line in each.lines.all()), start=0),
-                    }
-                    for each in asns
-                ],
-            }
+        asked = list(
+            scope.visible(by, Chase)
+            .filter(status="open")
+            .select_related("schedule_line__line__order", "schedule_line__line__item__base_unit")
+            .order_by("wanted_on", "id")[:100]
         )
+        answer = {
+            "orders": [told_purchase(by, each) for each in orders],
+            "asked": [told_chase(by, each) for each in asked],
+            "asns": [
+                {
+                    "id": each.id,
+                    "number": each.number,
+                    "purchase_order_id": each.purchase_order_id,
+                    "status": each.status,
+                    "eta_at": each.eta_at,
+                    "delivery_note": each.delivery_note,
+                    "quantity": sum((line.quantity for line in each.lines.all()), start=0),
+                }
+                for each in asns
+            ],
+        }
+        mine = [line.id for order in orders for each in order.lines.all() for line in each.schedule.all()]
+    # Past his own rows: only why his own deliveries matter, by kind, and how he did; nothing of whose orders they are.
+    answer["matters"] = why_it_matters(by, mine)
+    answer["score"] = score(by, by.partner)  # type: ignore[arg-type]
+    return http.answer(answer)
+
+
+def told_chase(by: Actor, chase: Chase) -> dict[str, Any]:
+    """A question that waits for the supplier's answer."""
+    line = chase.schedule_line
+    return {
+        "id": chase.id,
+        "schedule_line_id": line.id,
+        "order": line.line.order.number,
+        "number": line.label,
+        "item": _named(by, line.line.item),
+        "unit": unit_said(line.line.item.base_unit, by.language),
+        "quantity": line.open_quantity,
+        "wanted_on": chase.wanted_on,
+        "expected_on": line.expected_on,
+        "message": chase.message,
+        "chased_at": chase.chased_at,
+    }
+
+
+def why_it_matters(by: Actor, schedule_line_ids: list[UUID]) -> dict[str, dict[str, Any]]:
+    """Of each delivery that something waits for: what, by kind only ("a customer's order"), and from when."""
+    found: dict[str, dict[str, Any]] = {}
+    for supply, kind, need_at in kinds_served(schedule_line_ids):
+        told = found.setdefault(str(supply), {"who": [], "needed_at": need_at})
+        room = kind.partition(".")[0]
+        said = words.title(by.language, f"portals.matters.{room}", "portals.matters.other")
+        if said not in told["who"]:
+            told["who"].append(said)
+        told["needed_at"] = min(told["needed_at"], need_at)
+    return found
 
 
 def told_purchase(by: Actor, order: PurchaseOrder) -> dict[str, Any]:
@@ -125,6 +169,10 @@ def customer(request: HttpRequest) -> HttpResponse:
                 }
             )
         shipments = scope.found(by, Shipment, lambda rows: rows.exclude(status="cancelled").order_by("-due_on")[:100])
+        steps: dict[Any, list[dict[str, Any]]] = {}
+        for step in scope.found(by, Milestone, lambda rows: rows.order_by("happened_at")[:500]):
+            told = {"milestone": step.milestone, "happened_at": step.happened_at, "place": step.place}
+            steps.setdefault(step.shipment_id, []).append(told)
         return http.answer(
             {
                 "orders": [told_order(by, each, lines.get(each.id, []), offers) for each in orders],
@@ -137,6 +185,9 @@ def customer(request: HttpRequest) -> HttpResponse:
                         "dispatched_at": each.dispatched_at,
                         "eta_at": each.eta_at,
                         "delivered_at": each.delivered_at,
+                        "receiver": each.receiver,
+                        "tracking_number": each.tracking_number,
+                        "milestones": steps.get(each.id, []),
                     }
                     for each in shipments
                 ],
@@ -177,3 +228,10 @@ def told_order(
             for line in lines
         ],
     }
+
+
+@router.get("/print/{paper}/{uuid:id}", operation_id="portal_print")
+def print_paper(request: HttpRequest, paper: str, id: UUID) -> HttpResponse:
+    """A paper of the partner's own: a supplier's labels, a customer's delivery note."""
+    by = partner(request, printing.of(paper).right)
+    return http.answer({"html": printing.printed(by, paper, id)})

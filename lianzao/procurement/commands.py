@@ -11,6 +11,7 @@ from lianzao.procurement.arrivals import (
     record_arrival,
     withdraw_shipment,
 )
+from lianzao.procurement.chasing import answer_chase, chase_deliveries, chase_delivery
 from lianzao.procurement.orders import (
     Cause,
     PurchaseLine,
@@ -36,6 +37,7 @@ __all__ = [
     "PurchaseLine",
     "ReceivedLine",
     "announce_shipment",
+    "answer_chase",
     "approve_requisition",
     "cancel_line",
     "cancel_order",
@@ -43,6 +45,8 @@ __all__ = [
     "change_eta",
     "change_expected",
     "change_schedule_line",
+    "chase_deliveries",
+    "chase_delivery",
     "close_order",
     "confirm_schedule",
     "enter_purchase_order",

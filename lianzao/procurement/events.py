@@ -230,3 +230,31 @@ class GoodsReceiptReversed(Event):
     item_ids: tuple[UUID, ...]
     lot_ids: tuple[UUID, ...]
     why: str
+
+
+@dataclass(frozen=True)
+class DeliveryChased(Event):
+    """The buyer asked where a delivery is, wanted by a day."""
+
+    site_id: UUID
+    chase_id: UUID
+    schedule_line_id: UUID
+    purchase_order_id: UUID
+    supplier_id: UUID
+    wanted_on: date
+    message: str
+    partner_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChaseAnswered(Event):
+    """A question about a delivery was answered; `answered_on`: when it will come."""
+
+    site_id: UUID
+    chase_id: UUID
+    schedule_line_id: UUID
+    purchase_order_id: UUID
+    supplier_id: UUID
+    answered_on: date
+    answer: str
+    partner_ids: tuple[UUID, ...] = ()

@@ -47,6 +47,7 @@ SCHEDULE_LIFE = Lifecycle(
 ASN_LIFE = Lifecycle(
     "announced", announced=["arrived", "closed", "withdrawn"], arrived=["announced", "closed"], closed=["announced"]
 )
+CHASE_LIFE = Lifecycle("open", open=["answered", "replaced"])
 RECEIPT_LIFE = Lifecycle("posted", posted=["reversed"])
 
 
@@ -225,6 +226,7 @@ class ScheduleLine(Part):
     asn_lines: models.Manager[Any]
     receipt_lines: models.Manager[Any]
     changes: models.Manager[Any]
+    chases: models.Manager[Any]
 
     class Meta(Entity.Meta):
         db_table = "procurement_schedule_line"
@@ -269,6 +271,32 @@ class ArrivalChange(Part):
     class Meta(Entity.Meta):
         db_table = "procurement_arrival_change"
         indexes = [models.Index(fields=["schedule_line", "said_at"], name="arrival_change_by_line")]
+
+
+class Chase(Part):
+    """Once we asked a supplier where a delivery is: for which day, with which words, and what he answered."""
+
+    schedule_line = models.ForeignKey(ScheduleLine, models.CASCADE, related_name="chases")
+    status = StatusField(CHASE_LIFE, editable=False)
+    wanted_on = models.DateField()
+    message = models.CharField(max_length=400, blank=True)
+    chased_at = models.DateTimeField()
+    chaser_id = models.UUIDField(null=True)
+    answer = models.CharField(max_length=400, blank=True)
+    answered_on = models.DateField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    answered_by = models.UUIDField(null=True)
+
+    schedule_line_id: UUID
+
+    class Meta(Entity.Meta):
+        db_table = "procurement_chase"
+        indexes = [models.Index(fields=["schedule_line", "chased_at"], name="chase_by_line")]
+
+    @property
+    def label(self) -> str:
+        """The delivery that was asked for."""
+        return self.schedule_line.label
 
 
 class Asn(Document):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -194,6 +194,34 @@ WHERE o.site_id = %(site_id)s AND g.happened_at >= %(from_at)s AND g.happened_at
 GROUP BY o.supplier_id ORDER BY o.supplier_id
 """
 SCORE = "supplier_id receipts on_time as_announced quantity rejected".split()
+
+
+MONTHS_SQL = """
+SELECT to_char(date_trunc('month', g.happened_at AT TIME ZONE s0.time_zone), 'YYYY-MM'), count(*),
+       count(*) FILTER (WHERE (g.happened_at AT TIME ZONE s0.time_zone)::date <= coalesce(f.first_on, s.required_on)),
+       count(*) FILTER (WHERE r.quantity + r.rejected = coalesce(r.announced_quantity, r.quantity + r.rejected)),
+       coalesce(sum(r.quantity), 0), coalesce(sum(r.rejected), 0),
+       avg(greatest((g.happened_at AT TIME ZONE s0.time_zone)::date - coalesce(f.first_on, s.required_on), 0))
+FROM procurement_goods_receipt_line r
+JOIN procurement_goods_receipt g ON g.id = r.receipt_id AND g.status = 'posted'
+JOIN access_site s0 ON s0.id = g.site_id
+JOIN procurement_schedule_line s ON s.id = r.schedule_line_id
+LEFT JOIN LATERAL (
+    SELECT c.new_on AS first_on FROM procurement_arrival_change c
+    WHERE c.schedule_line_id = s.id AND c.said_by = 'supplier' ORDER BY c.said_at, c.id LIMIT 1
+) f ON true
+WHERE g.supplier_id = %s AND g.happened_at >= %s AND (%s::uuid[] IS NULL OR g.site_id = ANY(%s::uuid[]))
+GROUP BY 1 ORDER BY 1
+"""
+MONTHS = "month receipts on_time as_announced quantity rejected days_late".split()
+
+
+def supplier_months(supplier_id: UUID, since: datetime, site_ids: Sequence[UUID] | None = None) -> list[dict[str, Any]]:
+    """How one supplier delivered, by the month at the site: receipts, on time against his first word, counts that
+    agreed with the notice, quantity taken in and refused, days late on the average (early ones count as none).
+    """
+    sites = None if site_ids is None else list(site_ids)
+    return [dict(zip(MONTHS, row, strict=True)) for row in query(MONTHS_SQL, [supplier_id, since, sites, sites])]
 
 
 def supplier_scores(site_id: UUID, from_on: date, until_on: date) -> list[dict[str, Any]]:

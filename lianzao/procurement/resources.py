@@ -7,6 +7,7 @@ from lianzao.procurement.models import (
     ArrivalChange,
     Asn,
     AsnLine,
+    Chase,
     GoodsReceipt,
     GoodsReceiptLine,
     PurchaseOrder,
@@ -77,6 +78,16 @@ Resource(
     site="schedule_line__line__order__site_id",
     partner="schedule_line__line__order__supplier",
     sort="-said_at",
+)
+Resource(
+    Chase,
+    columns="schedule_line status wanted_on message chased_at chaser_id answer answered_on answered_at answered_by",
+    filters="schedule_line status wanted_on chased_at",
+    search="message answer schedule_line__line__order__number",
+    site="schedule_line__line__order__site_id",
+    partner="schedule_line__line__order__supplier",
+    partner_columns="schedule_line status wanted_on message chased_at answer answered_on answered_at",
+    sort="-chased_at",
 )
 Resource(
     Asn,

@@ -114,8 +114,7 @@ def test_the_whole_life_of_an_order_by_clicks_only(empty_plant: Plant, windows: 
     bolts = buyer.locator("tr", has_text="MOTOR").get_by_role("link").first.inner_text().partition("/")[0]
 
     mill = windows("portal").sign_in("mill")
-    mill.get_by_role("button", name="确认", exact=True).click()
-    mill.get_by_role("dialog").get_by_role("button", name="确认", exact=True).click()
+    mill.get_by_role("button", name="按要求确认", exact=True).click()
     expect(mill.get_by_role("dialog")).to_have_count(0)
     mill.get_by_role("button", name="通知发货").click()
     dialog = mill.get_by_role("dialog")
@@ -307,10 +306,9 @@ def test_good_and_scrap_are_one_report_however_often_it_is_hit(plant: Plant, win
 def test_goods_come_from_the_supplier_through_the_door_past_quality(busy_plant: Plant, windows: Open) -> None:
     """The supplier confirms and announces, the warehouse receives with the phone, quality measures and accepts."""
     supplier = windows("portal").sign_in("mill")
-    card = supplier.locator("[data-order]", has=supplier.get_by_role("button", name="确认", exact=True))
+    card = supplier.locator("[data-order]", has=supplier.get_by_role("button", name="按要求确认", exact=True))
     number = card.get_attribute("data-order")
-    card.get_by_role("button", name="确认", exact=True).click()
-    supplier.get_by_role("dialog").get_by_role("button", name="确认", exact=True).click()
+    card.get_by_role("button", name="按要求确认", exact=True).click()
     expect(supplier.locator(f"[data-order='{number}']")).to_contain_text("已确认")
     supplier.locator(f"[data-order='{number}']").get_by_role("button", name="通知发货").click()
     dialog = supplier.get_by_role("dialog")

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { living, ownerName, type NoticeRow } from "@/features/alerts/alerts";
 import { figurePath, figureTone } from "@/features/home/figures";
 import { byWeight, causeSteps, changesOf, hurtText, remedyChange, sakes, type Reason, type Remedy, type Run } from "@/features/planning/plan";
-import { milestones, openOffers, unannounced, waitingFor, type CustomerOrder, type SupplierOrder } from "@/features/portals/portal";
-import { orderable, sortedDeliveries, type Delivery, type Requisition } from "@/features/procurement/buy";
+import { milestones, openOffers, splitProblem, unannounced, waitingFor, type CustomerOrder, type SupplierOrder } from "@/features/portals/portal";
+import { orderable, groupedDeliveries, sortedDeliveries, type Delivery, type Requisition } from "@/features/procurement/buy";
 import { add, kitState, nothingStaged, obstacle, reportBody, rescheduled, set, type Job, type KitRow } from "@/features/production/station";
 import { judge, placeOf, recorded, tally, toRecord, type Characteristic, type Reading } from "@/features/quality/inspection";
 import { byCause, reach, traceTree, type Trace, type TraceNode } from "@/features/quality/trace";
@@ -118,13 +118,36 @@ describe("order 360", () => {
 });
 
 describe("buying and partners", () => {
-  const delivery = (change: Partial<Delivery>): Delivery => ({ id: "1", number: "PO-1/1.1", status: "confirmed", purchase_order: { id: "", number: "" }, supplier: { id: "", code: "MILL", name: "East Mill" }, item, quantity: "1", open_quantity: "1", required_on: "2026-03-20", confirmed_on: null, expected_on: "2026-03-20", days_late: 0, hurts: [], wish: null, ...change });
+  const delivery = (change: Partial<Delivery>): Delivery => ({ id: "1", number: "PO-1/1.1", status: "confirmed", purchase_order: { id: "", number: "" }, supplier: { id: "", code: "MILL", name: "East Mill" }, item, quantity: "1", open_quantity: "1", required_on: "2026-03-20", confirmed_on: null, expected_on: "2026-03-20", days_late: 0, hurts: [], wish: null, chases: 0, chase: null, ...change });
   test("deliveries that hurt come first, then by their day; words find them", () => {
     const rows = [delivery({ id: "a", expected_on: "2026-03-01" }), delivery({ id: "b", hurts: [{ kind: "", id: "", number: "SO" }], expected_on: "2026-03-30" }), delivery({ id: "c", status: "open" })];
     expect(sortedDeliveries(rows, "all").map((one) => one.id)).toEqual(["b", "a", "c"]);
     expect(sortedDeliveries(rows, "unconfirmed").map((one) => one.id)).toEqual(["c"]);
     expect(sortedDeliveries(rows, "all", "east mi").length).toBe(3);
     expect(sortedDeliveries(rows, "all", "nobody")).toEqual([]);
+  });
+  test("deliveries are grouped under whom they hurt, by supplier and by risk, the worst group first", () => {
+    const rows = [
+      delivery({ id: "a", days_late: 2, hurts: [{ kind: "", id: "o1", number: "SO-1" }, { kind: "", id: "o2", number: "SO-2" }] }),
+      delivery({ id: "b", status: "open" }),
+      delivery({ id: "c", supplier: { id: "s2", code: "BOLT", name: "Bolts" } }),
+    ];
+    const told = (by: "cause" | "supplier" | "risk" | "none") => groupedDeliveries(rows, by, (key) => key).map((one) => [one.title, one.rows.map((row) => row.id).join(""), one.late]);
+    expect(told("cause")).toEqual([["SO-1", "a", 1], ["SO-2", "a", 1], ["harmless", "bc", 0]]);
+    expect(told("supplier")).toEqual([["East Mill", "ab", 1], ["Bolts", "c", 0]]);
+    expect(told("risk")).toEqual([["late", "a", 1], ["tight", "b", 0], ["calm", "c", 0]]);
+    expect(told("none")).toEqual([["", "abc", 1]]);
+  });
+  test("a split needs a quantity within the whole, a day, and a reason when it is less or later", () => {
+    const one = { id: "1", sequence: 1, status: "open", quantity: "100", required_on: "2026-03-10", confirmed_on: null, expected_on: "2026-03-10", announced_quantity: "0", received_quantity: "0" };
+    const says = (quantity: string, confirmed_on: string, reason = "") => splitProblem(one, { quantity, confirmed_on, reason });
+    expect(says("100", "2026-03-10")).toBeNull();
+    expect(says("100", "2026-03-09")).toBeNull();
+    expect(says("100", "2026-03-11")).toBe("reason");
+    expect(says("60", "2026-03-10")).toBe("reason");
+    expect(says("60", "2026-03-10", "mill")).toBeNull();
+    for (const wrong of ["", "0", "-1", "101", "x"]) expect(says(wrong, "2026-03-10", "r")).toBe("quantity");
+    expect(says("60", "", "r")).toBe("day");
   });
   test("one order takes approved requisitions of one supplier only", () => {
     const row = (status: string, supplier: string | null) => ({ id: status + supplier, status, supplier: supplier ? { id: supplier, code: supplier, name: "" } : null }) as unknown as Requisition;
@@ -191,7 +214,8 @@ describe("the phone", () => {
   test("a scan leads to the page of what was scanned", () => {
     expect(pathOfScan([{ kind: "catalog.item", id: "i" }, { kind: "procurement.asn", id: "a" }])).toBe("/receive/a");
     expect(pathOfScan([{ kind: "procurement.purchase_order", id: "p" }])).toBe("/receive/p");
-    expect(pathOfScan([{ kind: "catalog.item", id: "i" }])).toBeNull();
+    expect(pathOfScan([{ kind: "catalog.item", id: "i" }])).toBe("/stock?item=i");
+    expect(pathOfScan([{ kind: "production.work_order", id: "i" }])).toBeNull();
   });
   test("a shipment has one next step at a time", () => {
     expect(["planned", "packed", "dispatched", "delivered"].map((status) => shipStep(status)?.command)).toEqual(["logistics.pick_shipment", "logistics.dispatch_shipment", "logistics.record_proof", undefined]);

@@ -4,7 +4,7 @@ import { useRouter } from "vue-router";
 import { useMeta } from "@/session/meta";
 
 /** Kinds whose page was made by hand: the route's name and its parameter. */
-const own: Record<string, [string, string]> = { "sales.sales_order": ["order", "id"], "inventory.lot": ["trace", "lot"], "catalog.item": ["item", "id"] };
+const own: Record<string, [string, string]> = { "sales.sales_order": ["order", "id"], "inventory.lot": ["trace", "lot"], "catalog.item": ["item", "id"], "procurement.purchase_order": ["purchase", "id"] };
 
 export function useDocPath(): (kind: string | null | undefined, id: string | null | undefined) => string | null {
   const meta = useMeta();

@@ -25,10 +25,12 @@ export const pages: NavPage[] = [
   { name: "kits", to: "/kits", icon: "layers", word: "kit.title", right: "planning.view_shortage" },
   { name: "orders", to: "/orders", icon: "order", word: "nav.orders", right: "sales.view_sales_order", bottom: true },
   { name: "buy", to: "/buy", icon: "cart", word: "nav.buy", right: "procurement.order_requisitions" },
+  { name: "shipping", to: "/shipping", icon: "truck", word: "nav.shipping", right: "logistics.view_shipment" },
   { name: "production", to: "/production", icon: "machine", word: "nav.production", right: "production.view_work_order" },
   { name: "quality", to: "/quality", icon: "shield", word: "nav.quality", right: "quality.view_inspection" },
   { name: "screens", to: "/screens", icon: "chart", word: "nav.screens", right: ["order_progress", "plan_load", "stock_use", "quality_trace", "supplier_performance"].map((name) => `overviews.view_${name}`) },
   { name: "displays", to: "/displays", icon: "globe", word: "nav.displays", right: "access.register_display" },
+  { name: "layouts", to: "/layouts", icon: "printer", word: "print.layouts", right: "foundation.write_print_layout" },
 ];
 
 /** Whether a page is for somebody with these rights. */

@@ -7,6 +7,7 @@ import type { WordKey } from "@/words";
 export const routes: RouteRecordRaw[] = [
   { path: "/login", component: () => import("@/features/access/SmallLoginPage.vue"), meta: { open: true, bare: true, title: "login.title" } },
   { path: "/", name: "home", component: () => import("@/features/portals/PortalHome.vue"), meta: { title: "nav.home" } },
+  { path: "/print/:paper/:id", name: "print", component: () => import("@/features/printing/PrintPage.vue"), meta: { title: "print.title" } },
   { path: "/me", component: () => import("@/features/access/MePage.vue"), meta: { title: "nav.me" } },
   { path: "/:rest(.*)*", redirect: "/" },
 ];

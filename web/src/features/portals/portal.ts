@@ -1,5 +1,6 @@
 /** What partners see of their orders (GET /api/portals/supplier, /api/portals/customer). */
 
+import type { Score } from "@/features/procurement/purchase";
 import type { Told } from "@/session/told";
 
 export interface SupplierSchedule {
@@ -42,8 +43,27 @@ export interface SupplierNotice {
   quantity: string | number;
 }
 
+/** A question of the buyer's that waits for an answer. */
+export interface Asked {
+  id: string;
+  schedule_line_id: string;
+  order: string;
+  number: string;
+  item: Told;
+  unit: string;
+  quantity: string;
+  wanted_on: string;
+  expected_on: string;
+  message: string;
+  chased_at: string;
+}
+
 export interface SupplierPortal {
   orders: SupplierOrder[];
+  asked: Asked[];
+  /** Why each delivery matters, by kind only, and from when it is needed. */
+  matters: Record<string, { who: string[]; needed_at: string }>;
+  score: Score;
   asns: SupplierNotice[];
 }
 
@@ -81,7 +101,23 @@ export interface CustomerOrder {
 
 export interface CustomerPortal {
   orders: CustomerOrder[];
-  shipments: { id: string; number: string; status: string; due_on: string | null; dispatched_at: string | null; eta_at: string | null; delivered_at: string | null }[];
+  shipments: { id: string; number: string; status: string; due_on: string | null; dispatched_at: string | null; eta_at: string | null; delivered_at: string | null; receiver: string; tracking_number: string; milestones: { milestone: string; happened_at: string; place: string }[] }[];
+}
+
+/** What a supplier says of a delivery he cannot bring whole on the day: how much then, and the day of the rest. */
+export interface Split {
+  quantity: string;
+  confirmed_on: string;
+  reason: string;
+}
+
+/** Why a split cannot be sent yet; null when it can. */
+export function splitProblem(one: SupplierSchedule, split: Split): "quantity" | "whole" | "day" | "reason" | null {
+  const quantity = Number(split.quantity);
+  if (!split.quantity || Number.isNaN(quantity) || quantity <= 0 || quantity > Number(one.quantity)) return "quantity";
+  if (!split.confirmed_on) return "day";
+  if ((split.confirmed_on > one.required_on || quantity < Number(one.quantity)) && !split.reason.trim()) return "reason";
+  return null;
 }
 
 /** What is still to be announced of a delivery. */

@@ -14,6 +14,18 @@ export interface Requisition {
   note: string;
 }
 
+/** Once the supplier was asked where a delivery is, and what he said. */
+export interface Chase {
+  id: string;
+  status: "open" | "answered" | "replaced";
+  wanted_on: string;
+  message: string;
+  chased_at: string;
+  answer: string;
+  answered_on: string | null;
+  answered_at: string | null;
+}
+
 export interface Delivery {
   id: string;
   number: string;
@@ -28,6 +40,8 @@ export interface Delivery {
   expected_on: string;
   days_late: number;
   hurts: { kind: string; id: string; number: string }[];
+  chases: number;
+  chase: Chase | null;
   wish: { id: string; number: string; action: string; to_at: string | null; to_quantity: string | null } | null;
 }
 
@@ -50,7 +64,7 @@ export interface BuyBoard {
 }
 
 export const buyTopics = [
-  "kind:procurement.purchase_requisition", "kind:procurement.purchase_order", "kind:procurement.schedule_line", "kind:procurement.asn", "planning.PlanChanged", "planning.RemedyDecided",
+  "kind:procurement.purchase_requisition", "kind:procurement.purchase_order", "kind:procurement.schedule_line", "kind:procurement.asn", "planning.PlanChanged", "planning.RemedyDecided", "procurement.DeliveryChased", "procurement.ChaseAnswered",
 ];
 
 export type DeliveryFilter = "all" | "unconfirmed" | "late" | "hurting";
@@ -66,6 +80,37 @@ export function sortedDeliveries(rows: Delivery[], filter: DeliveryFilter, typed
   const wanted = typed.trim().toLowerCase();
   const fits = (row: Delivery) => !wanted || [row.number, row.item.code, row.item.name, row.supplier.code, row.supplier.name].some((text) => text.toLowerCase().includes(wanted));
   return rows.filter((row) => tests[filter](row) && fits(row)).sort((a, b) => Number(b.hurts.length > 0) - Number(a.hurts.length > 0) || a.expected_on.localeCompare(b.expected_on));
+}
+
+export type DeliveryGrouping = "none" | "cause" | "supplier" | "risk";
+
+export interface DeliveryGroup {
+  key: string;
+  title: string;
+  rows: Delivery[];
+  late: number;
+}
+
+/** Deliveries under what they are about: the order they hurt, the supplier, or how late they are; the worst group first. */
+export function groupedDeliveries(rows: Delivery[], by: DeliveryGrouping, word: (key: "harmless" | "late" | "tight" | "calm") => string): DeliveryGroup[] {
+  if (by === "none") return [{ key: "all", title: "", rows, late: rows.filter((row) => row.days_late > 0).length }];
+  const groups = new Map<string, DeliveryGroup>();
+  const add = (key: string, title: string, row: Delivery) => {
+    const group = groups.get(key) ?? { key, title, rows: [], late: 0 };
+    group.rows.push(row);
+    if (row.days_late > 0) group.late += 1;
+    groups.set(key, group);
+  };
+  for (const row of rows) {
+    if (by === "supplier") add(row.supplier.id, row.supplier.name || row.supplier.code, row);
+    else if (by === "cause") {
+      if (!row.hurts.length) add("", word("harmless"), row);
+      for (const hurt of row.hurts) add(hurt.id, hurt.number, row);
+    } else add(row.days_late > 0 ? "late" : row.status === "open" ? "tight" : "calm", word(row.days_late > 0 ? "late" : row.status === "open" ? "tight" : "calm"), row);
+  }
+  const order = ["late", "tight", "calm"];
+  const rank = (group: DeliveryGroup) => (by === "risk" ? order.indexOf(group.key) : by === "cause" && group.key === "" ? 1 : 0);
+  return [...groups.values()].sort((a, b) => rank(a) - rank(b) || b.late - a.late || a.title.localeCompare(b.title));
 }
 
 /** Whether picked requisitions can go on one order: all approved, at most one supplier named. */

@@ -18,6 +18,8 @@ export interface PickRow {
   target: Told;
   due_at: string | null;
   purpose: string | null;
+  purpose_kind: string;
+  purpose_id: string;
 }
 
 export interface ArrivalLine {
@@ -67,11 +69,13 @@ export interface Warehouse {
   arrivals: Arrival[];
   shipments: ShipmentToPick[];
   inspections: InspectionRow[];
+  to_put_away: number;
+  open_counts: number;
 }
 
 const topics = [
   "procurement.ShipmentAnnounced", "procurement.ShipmentWithdrawn", "procurement.ArrivalDelayed", "procurement.ArrivalAdvanced", "procurement.GoodsReceived", "procurement.GoodsReceiptReversed",
-  "inventory.PickTaskOpened", "inventory.PickTaskDone", "quality.InspectionOpened", "quality.InspectionAccepted", "quality.InspectionHeld", "quality.InspectionRejected", "quality.InspectionCancelled",
+  "inventory.PickTaskOpened", "inventory.PickTaskDone", "inventory.StockMoved", "inventory.CountOpened", "inventory.CountBooked", "quality.InspectionOpened", "quality.InspectionAccepted", "quality.InspectionHeld", "quality.InspectionRejected", "quality.InspectionCancelled",
   "logistics.ShipmentPlanned", "logistics.ShipmentPicked", "logistics.ShipmentPacked", "logistics.ShipmentDispatched", "logistics.ShipmentCancelled", "logistics.ShipmentReturned", "kind:logistics.shipment",
 ];
 
@@ -145,7 +149,10 @@ export function pathOfScan(found: { kind: string; id: string }[]): string | null
     "inventory.pick_task": (id) => `/picks/${id}`,
     "logistics.shipment": (id) => `/ship/${id}`,
     "quality.inspection": (id) => `/inspect/${id}`,
+    "inventory.count_sheet": (id) => `/count/${id}`,
     "inventory.lot": (id) => `/lot/${id}`,
+    "catalog.item": (id) => `/stock?item=${id}`,
+    "plant.location": (id) => `/stock?location=${id}`,
   };
   for (const [kind, path] of Object.entries(pages)) {
     const hit = found.find((one) => one.kind === kind);
