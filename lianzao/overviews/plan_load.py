@@ -292,7 +292,7 @@ def told_operations(rows: Sequence[Sequence[Any]], names: Mapping[UUID, str], no
     made = []
     for id, order_id, number, sequence, name, center, status, start, finish, quantity, good, item, _ in rows:
         ended = finish is not None and finish < now
-        since: datetime = finish if ended else start or now
+        since = (finish if ended else start) or now
         made.append(
             {
                 "id": id,

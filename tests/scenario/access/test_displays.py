@@ -32,11 +32,11 @@ def linked(door: Door, display: Display) -> str:
     return answer.json()["code"]
 
 
-def opened(door: Door, display: Display) -> dict[str, str]:
-    """The headers of a television that used the link."""
+def opened(door: Door, display: Display) -> Client:
+    """A television that used the link."""
     answer = Browser(Client()).post("access/open_display", {"code": linked(door, display)})
     assert answer.status_code == 200, answer.content
-    return {"HTTP_AUTHORIZATION": f"Bearer {answer.json()['key']}"}
+    return Client(headers={"Authorization": f"Bearer {answer.json()['key']}"})
 
 
 def test_a_link_makes_a_browser_a_display_once_and_its_key_is_kept_nowhere(door: Door) -> None:
@@ -62,26 +62,26 @@ def test_a_second_browser_takes_the_place_of_the_first(door: Door) -> None:
     display = hung(door)
     first = opened(door, display)
     second = opened(door, Display.objects.get())
-    assert Client().get("/api/access/this_display", **first).status_code == 401
-    assert Client().get("/api/access/this_display", **second).status_code == 200
+    assert first.get("/api/access/this_display").status_code == 401
+    assert second.get("/api/access/this_display").status_code == 200
 
 
 def test_cut_off_retired_expired_and_unknown_displays_are_told_the_same(door: Door, later: Any) -> None:
     display = hung(door, expires_at=clock.real_now() + timedelta(days=2))
     tv, path = opened(door, display), "/api/overviews/screen/order_progress"
-    assert Client().get(path, **tv).status_code == 200
+    assert tv.get(path).status_code == 200
     later("access_display.expires_at", "3 days")
-    answers = [Client().get(path, **tv)]
+    answers = [tv.get(path)]
     commands.change_display(door.by("root"), display=display.id, expires_at=clock.real_now() + timedelta(days=9))
-    assert Client().get(path, **tv).status_code == 200
+    assert tv.get(path).status_code == 200
     commands.revoke_display(door.by("root"), display=display.id)
-    answers.append(Client().get(path, **tv))
+    answers.append(tv.get(path))
     with pytest.raises(Conflict, match="already_revoked"):
         commands.revoke_display(door.by("root"), display=display.id)
     tv = opened(door, Display.objects.get())
-    assert Client().get(path, **tv).status_code == 200
+    assert tv.get(path).status_code == 200
     commands.retire_display(door.by("root"), display=display.id)
-    answers += [Client().get(path, **tv), Client().get(path, HTTP_AUTHORIZATION="Bearer lzd_nothing")]
+    answers += [tv.get(path), Client(headers={"Authorization": "Bearer lzd_nothing"}).get(path)]
     told = [{name: value for name, value in each.json().items() if name != "trace_id"} for each in answers]
     assert [each.status_code for each in answers] == [401] * 4 and all(each == told[0] for each in told)
     assert EventRow.objects.filter(name="access.DisplayChanged", payload__reason="revoked").count() == 1
@@ -113,16 +113,16 @@ def test_a_display_shows_only_what_its_maker_may_see_and_for_as_long_as_people_n
         )
     made = commands.register_display(door.by("wei"), code="X", name="X", site=door.suzhou, screens=["plan_load"])
     tv = opened(door, made)
-    assert Client().get("/api/overviews/screen/plan_load", **tv).status_code == 200
-    assert Client().get("/api/overviews/screen/order_progress", **tv).status_code == 403
-    assert Client().get("/api/overviews/screen/plan_load", {"site": str(door.wuhan.id)}, **tv).status_code == 404
-    assert Client().get("/api/access/me", **tv).status_code == 403
-    assert Client().get("/api/access/site", **tv).status_code == 403
+    assert tv.get("/api/overviews/screen/plan_load").status_code == 200
+    assert tv.get("/api/overviews/screen/order_progress").status_code == 403
+    assert tv.get("/api/overviews/screen/plan_load", {"site": str(door.wuhan.id)}).status_code == 404
+    assert tv.get("/api/access/me").status_code == 403
+    assert tv.get("/api/access/site").status_code == 403
 
 
 def test_a_display_hears_that_something_happened_at_its_site_and_not_what(door: Door) -> None:
     tv = opened(door, hung(door, screens=["plan_load"]))
-    by = queries.actor_by(authorization=tv["HTTP_AUTHORIZATION"])
+    by = queries.actor_by(authorization=tv.defaults["HTTP_AUTHORIZATION"])
     assert by is not None and by.kind == "device"
     ear = Ear(by)
 

@@ -57,6 +57,8 @@ function lineOf(theme: ChartTheme, one: Series, say: Say, figures: { unit?: stri
   return {
     type: "line",
     name: one.name,
+    // On one level with bars, so that their figures stand above the line.
+    z: 2,
     step: one.step ? "middle" : undefined,
     symbol: one.step || one.dashed ? "none" : "circle",
     symbolSize: theme.size / 2,
@@ -90,7 +92,7 @@ function bars(theme: ChartTheme, figures: BarFigures | StackFigures, say: Say): 
       itemStyle: { color: colour, borderRadius: stacked ? 0 : lying ? [0, 3, 3, 0] : [3, 3, 0, 0] },
       label: stacked
         ? { show: true, position: "inside", color: theme.onTone, fontSize: theme.size, formatter: ({ value }: { value: number }) => (value ? say(value, figures.decimals) : "") }
-        : { show: true, position: lying ? "right" : "top", ...(crossed ? { backgroundColor: theme.surface, padding: [1, 3], borderRadius: 3 } : {}), color: theme.text, fontWeight: 600, fontSize: theme.size, formatter: ({ value }: { value: number }) => `${say(value, figures.decimals)}${lying ? (figures.unit ?? "") : ""}` },
+        : { show: true, position: lying ? "right" : "top", ...(crossed ? { backgroundColor: theme.surface, padding: [1, 3], borderRadius: 3 } : {}), color: theme.text, fontWeight: 600, fontSize: theme.size, formatter: ({ value }: { value: number }) => (crossed && !value ? "" : `${say(value, figures.decimals)}${lying ? (figures.unit ?? "") : ""}`) },
       labelLayout: { hideOverlap: true },
       data: one.values.map<Item>((value, at) => ({ value, ...(tones?.[at] ? { itemStyle: { color: theme.tones[tones[at]!] } } : {}) })),
       ...(first && figures.target ? { markLine: targetLine(theme, figures.target, lying) } : {}),
