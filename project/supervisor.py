@@ -162,6 +162,8 @@ class Supervisor:
             "LIANZAO_DATABASE_URL": postgres.application_url(self.config),
             "LIANZAO_SECRET_KEY": self.config.kept_secret_key(),
             "LIANZAO_DATA": str(self.config.data),
+            # Where kernels go that were not compiled at the installation, if we may not write beside them.
+            "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR") or str(self.config.data / "kernels"),
             migrating.MARK: self.schema,
             "LIANZAO_HOST": self.config.host,
             "LIANZAO_PORT": str(self.config.port),

@@ -252,9 +252,7 @@ def screen_sources(web: Path) -> list[Path]:
 def compile_planner() -> None:
     """Compile the planner's kernels here, where it shows, and not in the first plan (engine/compiling.py)."""
     sources = sorted((ROOT / "lianzao" / "engine").glob("*.py"))
-    # The compiled code is kept by the sources' times, so a checkout that touches them compiles anew.
-    times = " ".join(str(path.stat().st_mtime_ns) for path in sources)
-    wanted = hashlib.sha256(f"{digest(sources)} {digest([ROOT / 'requirements.lock'])} {times}".encode()).hexdigest()
+    wanted = hashlib.sha256(f"{digest(sources)} {digest([ROOT / 'requirements.lock'])}".encode()).hexdigest()
     stamp = CACHE / "planner"
     if stamp.exists() and stamp.read_text() == wanted:
         return
