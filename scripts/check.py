@@ -194,8 +194,8 @@ def main(kind: str) -> int:
     """Run the steps of `all`, `quick` or `lint`; 0 when all held."""
     began = time.monotonic()
     environ = {**node_environment(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    for name in [name for name in environ if name.startswith("LIANZAO_") and name != "LIANZAO_SHARED"]:
-        del environ[name]  # tests must not meet anybody's real database
+    for name in [name for name in environ if name.startswith(("LIANZAO_", "OTEL_")) and name != "LIANZAO_SHARED"]:
+        del environ[name]  # tests must not meet anybody's real database or collector
     try:
         install_node_packages(ROOT / "scripts" / "pyright")
         if kind == "all":

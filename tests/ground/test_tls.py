@@ -288,6 +288,25 @@ def test_only_the_proxy_in_front_is_believed(running: Make) -> None:
     assert other.last()["x-forwarded-for"] == "127.0.0.1" and other.last()["x-forwarded-proto"] == "http"
 
 
+def test_only_the_proxy_in_front_says_what_trace_a_request_belongs_to(running: Make) -> None:
+    ours = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "x=1"}
+
+    def asked(front: Running, **headers: str) -> dict[str, str]:
+        httpx.get(f"http://127.0.0.1:{front.port}/a", headers=headers, trust_env=False)
+        return front.last()
+
+    proxies = config.load({"LIANZAO_PROXY": "127.0.0.1"}).proxies
+    believing = running(proxies=proxies, traced=True)
+    told = asked(believing, **ours)
+    assert told["traceparent"] == ours["traceparent"] and told["x-trace-id"] == "a" * 32 and told["tracestate"] == "x=1"
+    told = asked(believing, **(ours | {"traceparent": "nonsense"}))
+    assert "traceparent" not in told and "tracestate" not in told and told["x-trace-id"] != "a" * 32
+    told = asked(running(proxies=(), traced=True), **ours)
+    assert "traceparent" not in told and "tracestate" not in told and told["x-trace-id"] != "a" * 32
+    told = asked(running(proxies=proxies), **ours)
+    assert told["x-trace-id"] != "a" * 32, "where nobody asked for traces nothing is looked at"
+
+
 def test_past_the_proxy_there_is_no_way_but_for_monitors(running: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("project.front.LOOPBACK", frozenset())  # so that this machine counts as another
     front = running(proxies=config.load({"LIANZAO_PROXY": "10.0.0.0/8"}).proxies)
