@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from project import config, tls, trust
+from project import alive, config, tls, trust
 from project.front import Front, Upstream
 from project.postgres import GroundError
 from project.supervisor import refuse_plain
@@ -313,3 +313,13 @@ def test_past_the_proxy_there_is_no_way_but_for_monitors(running: Make, monkeypa
     refused = httpx.get(f"http://127.0.0.1:{front.port}/orders", trust_env=False)
     assert refused.status_code == 403 and refused.json()["code"] == "not_by_the_proxy" and front.echo.heads == []
     assert httpx.get(f"http://127.0.0.1:{front.port}/healthz", trust_env=False).status_code == 200
+
+
+def test_the_health_check_of_a_container_asks_as_we_are_served(running: Make, secure: Running, tmp_path: Path) -> None:
+    plain = running()
+    asked = {"LIANZAO_DATA": str(tmp_path), "LIANZAO_HOST": "0.0.0.0"}
+    assert alive.answers(asked | {"LIANZAO_PORT": str(plain.port)})
+    assert alive.answers(asked | {"LIANZAO_PORT": str(secure.port), "LIANZAO_HTTPS": "1"})
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        free = made.getsockname()[1]
+    assert not alive.answers(asked | {"LIANZAO_PORT": str(free)})
