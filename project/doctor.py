@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 
+from lianzao.foundation import tracing
 from project import backup, migrating, opening, pages, postgres
 from project import config as configuration
 from project.config import Config
@@ -41,7 +44,7 @@ Findings = Iterator[Finding]
 
 def examine(config: Config) -> list[Finding]:
     """Everything, in the order in which one thing rests on another."""
-    found = [*_data_folder(config), *_disk(config), *_port(config), *_certificate(config), *_web_build()]
+    found = [*_data_folder(config), *_disk(config), *_port(config), *_certificate(config), *_web_build(), *traces()]
     if any(each.state == TROUBLE for each in found if each.subject == "data folder"):
         return found
     if config.embedded and not (postgres.cluster_of(config).data / "PG_VERSION").is_file():
@@ -200,6 +203,28 @@ def backups(config: Config) -> Findings:
         yield Finding(
             "backup", WARNING, f"{free / (1 << 30):.1f} GB free in {where}", "keep fewer (LIANZAO_BACKUP_KEEP)"
         )
+
+
+def traces(environ: Mapping[str, str] | None = None) -> Findings:
+    """Whether traces can be sent, if they are asked for."""
+    given = os.environ if environ is None else environ
+    if not tracing.asked(given):
+        return
+    hindered = tracing.trouble(given)
+    if hindered is not None:
+        yield Finding("traces", WARNING, f"asked for, but not sent: {hindered[0]}", hindered[1])
+        return
+    where = urlsplit(tracing.endpoint(given))
+    said = f"to {tracing.bare(where.geturl())}"
+    try:
+        socket.create_connection(
+            (str(where.hostname), where.port or (443 if where.scheme == "https" else 80)), 3
+        ).close()
+    except OSError as error:
+        todo = "start the collector, or see OTEL_EXPORTER_OTLP_ENDPOINT; nothing else waits for it"
+        yield Finding("traces", WARNING, f"{said}, where nobody answers ({error.strerror or error})", todo)
+    else:
+        yield Finding("traces", OK, said)
 
 
 def _web_build() -> Findings:

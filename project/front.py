@@ -24,7 +24,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from lianzao.foundation import figures
+from lianzao.foundation import figures, tracing
 from lianzao.foundation.trail import trail
 from project.framing import (
     Answer,
@@ -63,6 +63,8 @@ LOOPBACK = frozenset(("127.0.0.1", "::1"))
 #: Only we say these to the processes behind; what a caller says by such a name is dropped.
 SAID_BY_US = (b"x-forwarded-", b"x-lianzao-", b"x-trace-id")
 FORWARDING = frozenset((b"forwarded", b"x-real-ip"))
+#: Where we send traces, only a proxy we believe says what trace a request belongs to.
+TRACE_CONTEXT = frozenset((b"traceparent", b"tracestate"))
 REASONS = {
     308: "Permanent Redirect",
     400: "Bad Request",
@@ -276,6 +278,7 @@ class Caller(asyncio.Protocol):
         self.deadline = 0.0
         self.peer = ""
         self.trace = ""
+        self.unsaid = FORWARDING
         self.began = 0.0
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
 
@@ -337,6 +340,8 @@ class Caller(asyncio.Protocol):
             self._send_to_https(request)
         else:
             self._who_calls(request)
+            if self.front.traced:
+                self._trace_of(request)
             hand = self.front.upstream_of(request.path).hand
             if hand is not None and self._may_be_handed_over(request):
                 self._hand_over(hand, self._head_for(request), HAND_TRIES)
@@ -391,6 +396,14 @@ class Caller(asyncio.Protocol):
         elif self.peer not in LOOPBACK and request.path not in FOR_ALL:
             raise Refused(403, "not_by_the_proxy")
 
+    def _trace_of(self, request: Request) -> None:
+        """A proxy we believe may say a trace, by which the log then goes too; what others say of it is dropped."""
+        believed = not self.secure and self.front.trusts(self.peer)
+        said = tracing.caller_of(request.get(b"traceparent").decode("latin-1")) if believed else None
+        if said is not None:
+            self.trace = said[0]
+        self.unsaid = FORWARDING if said is not None else FORWARDING | TRACE_CONTEXT
+
     def _find_line(self, fresh: bool) -> None:
         assert self.request is not None
         upstream = self.front.upstream_of(self.request.path)
@@ -435,7 +448,7 @@ class Caller(asyncio.Protocol):
         lines += [
             name + b": " + value
             for name, value in request.fields
-            if not name.startswith(SAID_BY_US) and name not in FORWARDING
+            if not name.startswith(SAID_BY_US) and name not in self.unsaid
         ]
         lines.append(b"x-forwarded-for: " + self.caller_address.encode("ascii", "replace"))
         lines.append(b"x-forwarded-proto: " + self.scheme)
@@ -692,6 +705,7 @@ class Front:
         proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = (),
         https_port: int | None = None,
         hsts_s: int = 365 * 86400,
+        traced: bool = False,
     ) -> None:
         self.web = web
         self.routes = routes or {}
@@ -701,6 +715,7 @@ class Front:
         self.proxies = tuple(proxies)
         self.https_port = https_port
         self.hsts_s = hsts_s
+        self.traced = traced
         self._trusted: dict[str, bool] = {}
         self._doors: list[asyncio.Task[None]] = []
         self._listening: list[socket.socket] = []

@@ -75,6 +75,9 @@ def django(config: Config) -> Iterator[None]:
     django_is_set_up()
     from django.db import connections
 
+    from lianzao.foundation import tracing
+
+    tracing.begin("command")
     try:
         yield
     finally:

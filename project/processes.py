@@ -305,10 +305,11 @@ def work(given: argparse.Namespace) -> None:
     """Carry out deliveries and what the clock asks for, and keep house."""
     stopping = Stopping()
     django_is_set_up()
-    from lianzao.foundation import jobs
+    from lianzao.foundation import jobs, tracing
     from project import memory, monitoring
 
     monitoring.begin("work")
+    tracing.begin("work")
     memory.settle()
     keeper = Keeper()
 
@@ -324,9 +325,11 @@ def plan(given: argparse.Namespace) -> None:
     stopping = Stopping()
     django_is_set_up()
     from lianzao.engine import solver
+    from lianzao.foundation import tracing
     from project import memory, monitoring
 
     monitoring.begin("plan")
+    tracing.begin("plan")
     solver.warm()  # not while a transaction is open: compiling may take longer than the database lets one stand idle
     memory.settle()
     carry_on(("plan",), stopping, ready=Ready(given.ready), lease=Lease())
@@ -371,12 +374,13 @@ def _granian(path: str, target: str, interface: str, **more: Any) -> None:
 
 def front(given: argparse.Namespace) -> None:
     """The one origin, on sockets the supervisor opened."""
-    from lianzao.foundation import figures
+    from lianzao.foundation import figures, tracing
     from project.front import Front, Upstream
     from project.handing import Hand
 
     settings = config.load()
     figures.Writer(settings.figures_folder, "front").start()
+    traced = tracing.asked(os.environ) and tracing.trouble(os.environ) is None
 
     async def serve() -> None:
         stopped = asyncio.Event()
@@ -384,7 +388,7 @@ def front(given: argparse.Namespace) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         live = Upstream("live", given.live, hand=Hand(given.hand) if given.hand else None)
-        made = Front(Upstream("web", *given.web), {b"/live": live}, **_doors(settings))
+        made = Front(Upstream("web", *given.web), {b"/live": live}, traced=traced, **_doors(settings))
         await made.start([socket.socket(fileno=number) for number in given.listen])
         Ready(given.ready)()
         await stopped.wait()
@@ -423,9 +427,11 @@ def simulate(given: argparse.Namespace) -> None:
     """The life of the demo plant."""
     stopping = Stopping()
     django_is_set_up()
+    from lianzao.foundation import tracing
     from project import monitoring
 
     monitoring.begin("simulate")
+    tracing.begin("simulate")
     simulator = importlib.import_module("demo.simulator")
     Ready(given.ready)()
     simulator.run(speed=given.speed, stopping=lambda: stopping.told)

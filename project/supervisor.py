@@ -102,6 +102,7 @@ class Supervisor:
         self.schema = ""
         self.database = Database()
         self.pair: Pair | None = None
+        self.keeper: subprocess.Popen[bytes] | None = None
         self.stopping = Stopping()
         signal.signal(signal.SIGHUP, self.stopping._tell)
 
@@ -117,11 +118,10 @@ class Supervisor:
             ]
             self.pair = self._certificate()
             cluster = None
-            keeper = None
             try:
                 began = time.monotonic()
                 if self.config.embedded:
-                    keeper = self._start_keeper()
+                    self.keeper = self._start_keeper()
                 with progress.telling(f"{'starting' if self._is_kept() else 'making'} the database"):
                     cluster = self.database.cluster = postgres.start_embedded(self.config)
                 self.schema = migrating.wanted()
@@ -135,8 +135,8 @@ class Supervisor:
                 backup.clear_scratch(self.config)
                 if cluster is not None:
                     cluster.stop()
-                if keeper is not None:
-                    keeper.communicate(b"stopped\n")
+                if self.keeper is not None:
+                    self.keeper.communicate(b"stopped\n")
 
     def _certificate(self) -> Pair | None:
         if not self.config.secure:
@@ -162,6 +162,8 @@ class Supervisor:
             "LIANZAO_DATABASE_URL": postgres.application_url(self.config),
             "LIANZAO_SECRET_KEY": self.config.kept_secret_key(),
             "LIANZAO_DATA": str(self.config.data),
+            # Where kernels go that were not compiled at the installation, if we may not write beside them.
+            "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR") or str(self.config.data / "kernels"),
             migrating.MARK: self.schema,
             "LIANZAO_HOST": self.config.host,
             "LIANZAO_PORT": str(self.config.port),
@@ -187,12 +189,27 @@ class Supervisor:
                 return
             self._announce(time.monotonic() - began)
             while not self.stopping.told:
+                self._bury_orphans()
                 self._look_after_database()
                 for child in self.children:
                     self._look_after(child, environ, told=True)
                 self.stopping.wait(LOOK_S)
         finally:
             self._stop_children()
+
+    def _bury_orphans(self) -> None:
+        """Take note of the end of those who were handed to us because who started them is gone.
+
+        In a container we may be process 1, to whom that happens, and nobody else would: they would fill its table.
+        """
+        started = [self.keeper, *(child.process for child in self.children)]
+        ours = {each.pid: each for each in started if each is not None}
+        while (pid := _ended()) is not None:
+            if pid in ours:
+                ours[pid].poll()
+            else:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
     def _look_after_database(self) -> None:
         """Start the embedded server again when it has ended; the processes find it by themselves."""
@@ -384,6 +401,17 @@ def answers(path: str, target: str) -> bool:
             return made.recv(64).startswith(b"HTTP/1.1 200")
     except OSError:
         return False
+
+
+def _ended() -> int | None:
+    """A child that ended and of whose end nobody took note yet; it is left as it is."""
+    if not hasattr(os, "waitid"):
+        return None
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if found is None else found.si_pid
 
 
 def refuse_plain(config: Config) -> None:

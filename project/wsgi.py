@@ -52,10 +52,12 @@ def warm_up() -> None:
     from django.urls import get_resolver
 
     from lianzao.engine import solver
+    from lianzao.foundation import tracing
     from project import memory, monitoring
 
     get_resolver().url_patterns  # noqa: B018
     monitoring.begin("web")
+    tracing.begin("web")
     memory.settle()
     threading.Thread(target=solver.warm, name="warm", daemon=True).start()
 

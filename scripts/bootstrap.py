@@ -1,7 +1,8 @@
 """Makes a checkout ready: uv, the Python environment, Node, the screens. Standard library only.
 
 Run by the Makefile: `python3 scripts/bootstrap.py run` (all that the product needs), `dev` (and what tests need),
-`tools` (Python and what tests need of it), `screens` or `planner` (these alone; the two may run side by side).
+`tools` (Python and what tests need of it), `screens` or `planner` (these alone; the two may run side by side). By hand:
+`traces` (`run`, and OpenTelemetry).
 Every step leaves a stamp with the hash of what it was made from, so a second run only compares hashes.
 """
 
@@ -74,10 +75,10 @@ def main(what: str) -> None:
     if what != "planner":
         with alone("bootstrap"):
             if what != "screens":
-                make_python_environment(dev=what != "run")
+                make_python_environment(dev=what not in ("run", "traces"), traces=what == "traces")
             if what != "tools":
                 make_screens()
-    if what in ("run", "dev", "planner"):
+    if what in ("run", "traces", "dev", "planner"):
         with alone("planner"):
             compile_planner()
 
@@ -93,22 +94,27 @@ def alone(name: str) -> Iterator[None]:
 # -- Python --------------------------------------------------------------------------------------------------------
 
 
-def make_python_environment(dev: bool) -> None:
-    """Bring `.venv` to exactly what the lock says; an environment for tests serves the product too."""
+def make_python_environment(dev: bool, traces: bool = False) -> None:
+    """Bring `.venv` to exactly what the lock says; an environment for tests serves the product too.
+
+    `traces`: with OpenTelemetry. Who asked for it once keeps it when the next release is installed by plain `run`.
+    """
     stamp = ROOT / ".venv" / ".lianzao-lock"
-    wanted = digest([ROOT / "requirements-dev.lock"])
-    plain = digest([ROOT / "requirements.lock"])
-    marks = {f"dev {wanted}"} if dev else {f"dev {wanted}", f"run {plain}"}
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() in marks:
+    held = stamp.read_text() if PYTHON.exists() and stamp.exists() else ""
+    for_tests = f"dev {digest([ROOT / 'requirements-dev.lock'])}"
+    traces = not dev and (traces or " traces" in held)
+    names = ["requirements-dev"] if dev else ["requirements", *(["requirements-otel"] if traces else [])]
+    locks = [ROOT / f"{name}.lock" for name in names]
+    mark = for_tests if dev else f"run {digest(locks)}{' traces' if traces else ''}"
+    if held in (mark, for_tests):
         return
     uv, environ = find_uv(), uv_environment()
     if not _usable(PYTHON):
         step("Making .venv", [uv, "venv", "--clear", "--python", sys.executable, str(ROOT / ".venv")], environ)
-    stamp.unlink(missing_ok=True)
-    lock = ROOT / ("requirements-dev.lock" if dev else "requirements.lock")
-    order = [uv, "pip", "sync", "--python", str(PYTHON), "--require-hashes", "--compile-bytecode", str(lock)]
-    step(f"Installing the Python packages of {lock.name}", order, environ)
-    stamp.write_text(f"dev {wanted}" if dev else f"run {plain}")
+    stamp.write_text(f"unfinished{' traces' if traces else ''}")
+    order = [uv, "pip", "sync", "--python", str(PYTHON), "--require-hashes", "--compile-bytecode", *map(str, locks)]
+    step(f"Installing the Python packages of {' and '.join(lock.name for lock in locks)}", order, environ)
+    stamp.write_text(mark)
 
 
 def _usable(python: Path) -> bool:
@@ -262,9 +268,7 @@ def screen_sources(web: Path) -> list[Path]:
 def compile_planner() -> None:
     """Compile the planner's kernels here, where it shows, and not in the first plan (engine/compiling.py)."""
     sources = sorted((ROOT / "lianzao" / "engine").glob("*.py"))
-    # The compiled code is kept by the sources' times, so a checkout that touches them compiles anew.
-    times = " ".join(str(path.stat().st_mtime_ns) for path in sources)
-    wanted = hashlib.sha256(f"{digest(sources)} {digest([ROOT / 'requirements.lock'])} {times}".encode()).hexdigest()
+    wanted = hashlib.sha256(f"{digest(sources)} {digest([ROOT / 'requirements.lock'])}".encode()).hexdigest()
     stamp = CACHE / "planner"
     if stamp.exists() and stamp.read_text() == wanted:
         return
@@ -307,8 +311,8 @@ def say(text: str, end: str = "\n") -> None:
 
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) == 2 else ""
-    if chosen not in ("run", "dev", "tools", "screens", "planner"):
-        sys.exit("usage: python3 scripts/bootstrap.py run|dev|tools|screens|planner")
+    if chosen not in ("run", "traces", "dev", "tools", "screens", "planner"):
+        sys.exit("usage: python3 scripts/bootstrap.py run|traces|dev|tools|screens|planner")
     try:
         main(chosen)
     except (StepFailed, FetchError) as problem:

@@ -326,8 +326,8 @@ def main(kind: str) -> int:
     except (StepFailed, FetchError) as problem:
         print(f"\n{problem}\n\n===== 1 error in {time.monotonic() - began:.2f}s =====")
         return 1
-    for name in [name for name in environ if name.startswith("LIANZAO_") and name != "LIANZAO_SHARED"]:
-        del environ[name]  # tests must not meet anybody's real database
+    for name in [name for name in environ if name.startswith(("LIANZAO_", "OTEL_")) and name != "LIANZAO_SHARED"]:
+        del environ[name]  # tests must not meet anybody's real database or collector
     # The steps start a hundred processes: they compile every module anew where a container's image says so.
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
     steps = steps_of(kind)

@@ -1,6 +1,7 @@
 """Fails when a package we ship or build with has a licence outside the list; names the package.
 
-Python packages: all of requirements.lock, by their installed metadata. npm packages: all of web/package-lock.json.
+Python packages: all of requirements.lock and of requirements-otel.lock (optional), by their installed metadata. npm
+packages: all of web/package-lock.json.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import cast
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
+LOCKS = ("requirements.lock", "requirements-otel.lock")
 ALLOWED = set(
     "MIT MIT-0 BSD-2-Clause BSD-3-Clause BSD-3-Clause-Clear 0BSD Apache-2.0 PSF-2.0 Python-2.0 ISC MPL-2.0 PostgreSQL "
     "OFL-1.1 Zlib Unlicense HPND CC0-1.0 CC-BY-4.0 BlueOak-1.0.0 BSL-1.0".split()
@@ -36,6 +38,7 @@ CLASSIFIERS = {
 SPELLINGS = {
     "MIT License": "MIT",
     "BSD": "BSD-3-Clause",
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
     "Apache License 2.0": "Apache-2.0",
 }
@@ -69,9 +72,10 @@ def python_licence(facts: Message) -> str:
 
 
 def python_packages() -> list[tuple[str, str]]:
-    """(name, licence) of every package of the runtime lock that this platform installs."""
+    """(name, licence) of every package of the runtime lock, and of what is optional, that this platform installs."""
     found = []
-    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+    lines = [line for name in LOCKS for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    for line in dict.fromkeys(lines):
         if not re.match(r"[A-Za-z0-9]", line):
             continue
         wanted = Requirement(line.split("\\")[0].strip())
@@ -80,7 +84,7 @@ def python_packages() -> list[tuple[str, str]]:
         try:
             found.append((wanted.name, python_licence(cast(Message, metadata(wanted.name)))))
         except PackageNotFoundError:
-            sys.exit(f"{wanted.name} is in requirements.lock but not installed: run `make test`, which installs it")
+            sys.exit(f"{wanted.name} is locked but not installed: run `make test`, which installs it")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Writes all locks anew: requirements.lock, requirements-dev.lock, scripts/node.lock and the package-lock.json files.
+"""Writes all locks anew: the three of requirements*.in, scripts/node.lock and the package-lock.json files.
 
 No lock names an address: whoever installs uses their own index, and the hashes say whether it gave the same files.
 """
@@ -26,7 +26,7 @@ def main() -> None:
         environ.pop(name, None)
     environ["UV_CUSTOM_COMPILE_COMMAND"] = "make lock"
     order = [uv, "pip", "compile", "--universal", "--python-version", "3.11", "--generate-hashes", "--quiet"]
-    for name in ("requirements", "requirements-dev"):
+    for name in ("requirements", "requirements-otel", "requirements-dev"):
         step(f"Locking {name}.in", [*order, f"{name}.in", "-o", f"{name}.lock"], environ)
     node = CACHE / "node.in"
     node.write_text(NODE)

@@ -36,7 +36,7 @@ from django.db.utils import IntegrityError
 from psycopg import errors as pg
 from pydantic_core import PydanticCustomError
 
-from lianzao.foundation import audit, clock, fetching, figures, outbox, packing
+from lianzao.foundation import audit, clock, fetching, figures, outbox, packing, tracing
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.entity import Entity, query
 from lianzao.foundation.registry import COMMANDS, kind_of, model_of, room_of
@@ -394,16 +394,19 @@ class Command(Generic[P, R]):
         """Carry it out as an order of its own. The first try's answer is given again when the order id is known."""
         with some_trail():
             note(command=self.key, **({} if order_id is None else {"order": order_id}))
-            began, outcome = perf_counter(), "failed"
+            span = None if tracing.on is None else tracing.on.order(self.key, by.kind, by.site)
+            began, outcome, code = perf_counter(), "failed", ""
             try:
                 answer = self._tried(by, given, order_id, why, cause, versions or {})
                 outcome = "replayed" if isinstance(answer, Replayed) else "done"
                 return answer
-            except DomainError:
-                outcome = "refused"
+            except DomainError as error:
+                outcome, code = "refused", error.code
                 raise
             finally:
                 self._measured(perf_counter() - began, outcome)
+                if span is not None:
+                    span.end(outcome, bad=outcome == "failed", lianzao__code=code)
 
     def as_step(self, given: Mapping[str, Any], *, versions: Mapping[UUID, int] | None = None) -> R:
         """Carry it out within the running order, for somebody who named it himself: with the checks of a whole order.

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import logging
 import re
+import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -40,6 +41,7 @@ from lianzao.foundation import (
     registry,
     rowsecurity,
     scope,
+    tracing,
     transfer,
     words,
 )
@@ -64,7 +66,6 @@ from lianzao.values.errors import (
     Unavailable,
 )
 from lianzao.values.reference import Ref
-from lianzao.values.time import uuid7
 
 log = logging.getLogger("lianzao.http")
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -182,7 +183,11 @@ def trace_id(request: HttpRequest) -> str:
     """The id that ties an answer to the log: the one the front gave, which logs by it too, else one of our own."""
     if not hasattr(request, "trace"):
         given = request.headers.get("X-Trace-Id", "")
-        request.trace = given if TRACE.fullmatch(given) else uuid7().hex  # type: ignore[attr-defined]
+        said = None if tracing.on is None else tracing.caller_of(request.headers.get("traceparent", ""))
+        if said is not None:  # the front passes on only what a proxy we believe says
+            given = said[0]
+        # Random in all its bits, because traces are sampled by some of them.
+        request.trace = given if TRACE.fullmatch(given) else secrets.token_hex(16)  # type: ignore[attr-defined]
     return str(request.trace)  # type: ignore[attr-defined]
 
 
@@ -216,17 +221,40 @@ def check_host(request: HttpRequest) -> None:
         raise Misdirected("host_unknown") from None
 
 
+def _told(span: tracing.Work, request: HttpRequest, response: HttpResponse) -> None:
+    """End a request's span: by its route, because the address itself may hold what is somebody's."""
+    matched = request.resolver_match
+    route = "" if matched is None else f"/{matched.route}"
+    status = response.status_code
+    span.end(
+        bad=status >= 500,
+        name=f"{request.method if request.method in METHODS else 'other'} {route}".strip(),
+        http__route=route,
+        http__response__status_code=status,
+    )
+
+
 def doorman(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """The one middleware: the host asked for, trace id, security headers, and expected failures outside Ninja."""
 
     def handle(request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
         with trail(trace=trace_id(request)):
+            span = None
+            if tracing.on is not None:
+                method = request.method if request.method in METHODS else "other"
+                span = tracing.on.request(str(method), request.headers.get("traceparent", ""))
             try:
                 check_host(request)
                 response = get_response(request)
             except DomainError as error:
                 response = problem(request, error)
+            except BaseException:
+                if span is not None:
+                    span.end(bad=True)
+                raise
+            if span is not None:
+                _told(span, request, response)
         ANSWERED.observe(
             time.perf_counter() - began,
             method=request.method if request.method in METHODS else "other",

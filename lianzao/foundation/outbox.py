@@ -25,7 +25,7 @@ from uuid import UUID
 from django.db import OperationalError, connection, models, transaction
 from psycopg import errors as pg
 
-from lianzao.foundation import audit, clock, figures, packing, wake
+from lianzao.foundation import audit, clock, figures, packing, tracing, wake
 from lianzao.foundation.actor import Actor, system_actor
 from lianzao.foundation.registry import EVENTS, HANDLERS, room_of
 from lianzao.foundation.trail import note, trail
@@ -62,6 +62,7 @@ class EventRow(models.Model):
     site_id = models.UUIDField(null=True)
     payload = models.JSONField()
     xid = models.BigIntegerField()
+    traceparent = models.CharField(max_length=55, null=True)
 
     class Meta:
         app_label = "foundation"
@@ -202,8 +203,8 @@ def _names(kind: type[Event]) -> tuple[str, ...]:
 
 
 INSERT_EVENTS = """
-INSERT INTO foundation_event (id, name, at, recorded_at, order_id, site_id, payload, xid)
-SELECT u.id, u.name, %s, clock_timestamp(), %s, u.site_id, u.payload::jsonb, pg_current_xact_id()::text::bigint
+INSERT INTO foundation_event (id, name, at, recorded_at, order_id, site_id, payload, xid, traceparent)
+SELECT u.id, u.name, %s, clock_timestamp(), %s, u.site_id, u.payload::jsonb, pg_current_xact_id()::text::bigint, %s
 FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[]) AS u(id, name, site_id, payload)
 """
 INSERT_DELIVERIES = """
@@ -233,8 +234,9 @@ def rows(order: audit.Running) -> list[audit.Beside]:
             pause = int(handler.within / timedelta(milliseconds=1))
             deliveries.append((uuid7(), id, handler.name, handler.key_of(event), pause))
     transaction.on_commit(wake.ring)
+    traced = None if tracing.on is None else tracing.on.traceparent()
     made: list[audit.Beside] = [
-        (INSERT_EVENTS, [order.at, order.id, *map(packing.array, (ids, names, sites, payloads))])
+        (INSERT_EVENTS, [order.at, order.id, traced, *map(packing.array, (ids, names, sites, payloads))])
     ]
     if deliveries:
         made.append((INSERT_DELIVERIES, [packing.array(column) for column in zip(*deliveries, strict=True)]))
@@ -257,11 +259,11 @@ END
 $body$;
 """
 TAKE = """
-SELECT d.id, d.event_id, d.subscriber, d.key, d.attempts, e.name, e.payload, e.at
+SELECT d.id, d.event_id, d.subscriber, d.key, d.attempts, e.name, e.payload, e.traceparent
 FROM lianzao_take_due(%s::text[], %s) d JOIN foundation_event e ON e.id = d.event_id ORDER BY d.due_at, d.id
 """
 TAKE_KEY = """
-SELECT d.id, d.event_id, e.name, e.payload
+SELECT d.id, d.event_id, e.name, e.payload, e.traceparent
 FROM foundation_delivery d JOIN foundation_event e ON e.id = d.event_id
 WHERE d.status = 'pending' AND d.subscriber = %s AND d.key = %s AND d.key <> '' AND d.id <> ALL(%s::uuid[])
 ORDER BY d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED
@@ -284,7 +286,7 @@ WHERE d.status = 'pending' AND d.subscriber = ANY(%s::text[])
 NO_SITE = UUID(int=0)
 AT_SITES = f"coalesce(e.site_id, '{NO_SITE}') = ANY(%s::uuid[])"
 TAKE_AT_SITES = f"""
-SELECT d.id, d.event_id, d.subscriber, d.key, d.attempts, e.name, e.payload, e.at
+SELECT d.id, d.event_id, d.subscriber, d.key, d.attempts, e.name, e.payload, e.traceparent
 FROM foundation_delivery d JOIN foundation_event e ON e.id = d.event_id
 WHERE d.status = 'pending' AND d.due_at <= clock_timestamp() AND d.subscriber = ANY(%s::text[]) AND {AT_SITES}
 ORDER BY d.due_at, d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED
@@ -325,19 +327,29 @@ def work_once(
     return taken
 
 
+#: A delivery that was taken: its id, its event's id, name and payload, and what wrote the event, if that is traced.
+Line = tuple[UUID, UUID, str, Any, str | None]
+
+
 @dataclass
 class _Taken:
     """Deliveries of one key (or one of its own) that a handler is given together, and what became of them."""
 
     handler: Handler
-    lines: list[tuple[UUID, UUID, str, Any]]
+    lines: list[Line]
     attempts: int
     error: str = ""
     seconds: float = 0.0
+    span: tracing.Deliveries | None = None
 
     @property
     def ids(self) -> list[UUID]:
         return [line[0] for line in self.lines]
+
+    @property
+    def kind_of_error(self) -> str:
+        """What kind of exception it was; what it says may be somebody's."""
+        return self.error.strip().rpartition("\n")[2].partition(":")[0]
 
     @property
     def outcome(self) -> str:
@@ -371,12 +383,29 @@ def _take(
             _mark(handled)
     except Exception as error:
         if not alone or not handled or _collided(error):
+            _undone(handled)
             raise
-        _mark(handled)  # raises when it is the connection that is lost
+        _mark_after_all(handled)  # raises when it is the connection that is lost
     for each in handled:
+        if each.span is not None:
+            each.span.end(each.outcome, each.kind_of_error)
         DELIVERED.count(len(each.lines), subscriber=each.handler.name, outcome=each.outcome)
         HANDLED.observe(each.seconds, subscriber=each.handler.name)
     return len(handled)
+
+
+def _mark_after_all(handled: Sequence[_Taken]) -> None:
+    try:
+        _mark(handled)
+    except Exception:
+        _undone(handled)
+        raise
+
+
+def _undone(handled: Sequence[_Taken]) -> None:
+    for each in handled:
+        if each.span is not None:
+            each.span.end("undone", each.kind_of_error)
 
 
 def _due(names: list[str], sites: Collection[UUID] | None, one_view: bool, most: int) -> list[tuple[Any, ...]]:
@@ -391,8 +420,8 @@ def _due(names: list[str], sites: Collection[UUID] | None, one_view: bool, most:
 
 
 def _with_its_key(row: tuple[Any, ...], seen: Collection[UUID]) -> _Taken:
-    id, event_id, subscriber, key, attempts, name, payload, _at = row
-    lines = [(id, event_id, name, payload)]
+    id, event_id, subscriber, key, attempts, name, payload, traceparent = row
+    lines: list[Line] = [(id, event_id, name, payload, traceparent)]
     if key:
         with connection.cursor() as cursor:
             cursor.execute(TAKE_KEY, [subscriber, key, packing.array([id, *seen]), BATCH])
@@ -443,6 +472,9 @@ def _try(taken: _Taken, apart: _Apart | None) -> None:
     began = perf_counter()
     with trail():
         note(delivery=taken.ids[0], event=taken.lines[0][1], command=taken.handler.name)
+        if tracing.on is not None:
+            lines = [(line[0], line[2], line[4]) for line in taken.lines]
+            taken.span = tracing.on.deliveries(taken.handler.name, taken.attempts + 1, lines)
         try:
             with apart or nullcontext():
                 _carry_out(taken.handler, taken.lines)
@@ -455,6 +487,8 @@ def _try(taken: _Taken, apart: _Apart | None) -> None:
                 raise
         finally:
             taken.seconds = perf_counter() - began
+            if taken.span is not None:
+                taken.span.leave()
 
 
 def _mark(handled: Sequence[_Taken]) -> None:
@@ -476,9 +510,9 @@ def _collided(error: Exception) -> bool:
     )
 
 
-def _carry_out(handler: Handler, batch: Sequence[tuple[UUID, UUID, str, Any]]) -> None:
+def _carry_out(handler: Handler, batch: Sequence[Line]) -> None:
     """Run a handler as one order of the system, whose cause is the (first) event."""
-    news = [read(name, payload) for _, _, name, payload in batch]
+    news = [read(name, payload) for _, _, name, payload, _ in batch]
     cause = Ref("foundation.event", batch[0][1])
     site: UUID | None = getattr(news[0], "site_id", None)
     at = clock.now()

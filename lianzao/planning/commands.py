@@ -15,7 +15,7 @@ from lianzao.access.models import Site
 from lianzao.access.queries import site_zone
 from lianzao.catalog.models import Item
 from lianzao.engine.columns import Plan
-from lianzao.foundation import clock, entity, figures, link
+from lianzao.foundation import clock, entity, figures, link, tracing
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import UNSET, command
 from lianzao.foundation.outbox import publish
@@ -76,9 +76,10 @@ def replan(by: Actor, site_id: UUID, why: str) -> PlanRun:
     """Take a snapshot, solve, publish. One planner works on a site at a time. Call inside a command or handler."""
     entity.execute(LEASE, [str(site_id)])
     began = time.monotonic()
-    taken = snapshot.take(site_id, by.now)
-    plan = solve(taken)
-    run = publish_plan(by, taken, plan, why=why, began=began, scope="full")
+    with tracing.planning(site_id):
+        taken = snapshot.take(site_id, by.now)
+        plan = solve(taken)
+        run = publish_plan(by, taken, plan, why=why, began=began, scope="full")
     REPLANNED.observe(time.monotonic() - began)
     return run
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from project import config, tls, trust
+from project import alive, config, tls, trust
 from project.front import Front, Upstream
 from project.postgres import GroundError
 from project.supervisor import refuse_plain
@@ -288,9 +288,38 @@ def test_only_the_proxy_in_front_is_believed(running: Make) -> None:
     assert other.last()["x-forwarded-for"] == "127.0.0.1" and other.last()["x-forwarded-proto"] == "http"
 
 
+def test_only_the_proxy_in_front_says_what_trace_a_request_belongs_to(running: Make) -> None:
+    ours = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "x=1"}
+
+    def asked(front: Running, **headers: str) -> dict[str, str]:
+        httpx.get(f"http://127.0.0.1:{front.port}/a", headers=headers, trust_env=False)
+        return front.last()
+
+    proxies = config.load({"LIANZAO_PROXY": "127.0.0.1"}).proxies
+    believing = running(proxies=proxies, traced=True)
+    told = asked(believing, **ours)
+    assert told["traceparent"] == ours["traceparent"] and told["x-trace-id"] == "a" * 32 and told["tracestate"] == "x=1"
+    told = asked(believing, **(ours | {"traceparent": "nonsense"}))
+    assert "traceparent" not in told and "tracestate" not in told and told["x-trace-id"] != "a" * 32
+    told = asked(running(proxies=(), traced=True), **ours)
+    assert "traceparent" not in told and "tracestate" not in told and told["x-trace-id"] != "a" * 32
+    told = asked(running(proxies=proxies), **ours)
+    assert told["x-trace-id"] != "a" * 32, "where nobody asked for traces nothing is looked at"
+
+
 def test_past_the_proxy_there_is_no_way_but_for_monitors(running: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("project.front.LOOPBACK", frozenset())  # so that this machine counts as another
     front = running(proxies=config.load({"LIANZAO_PROXY": "10.0.0.0/8"}).proxies)
     refused = httpx.get(f"http://127.0.0.1:{front.port}/orders", trust_env=False)
     assert refused.status_code == 403 and refused.json()["code"] == "not_by_the_proxy" and front.echo.heads == []
     assert httpx.get(f"http://127.0.0.1:{front.port}/healthz", trust_env=False).status_code == 200
+
+
+def test_the_health_check_of_a_container_asks_as_we_are_served(running: Make, secure: Running, tmp_path: Path) -> None:
+    plain = running()
+    asked = {"LIANZAO_DATA": str(tmp_path), "LIANZAO_HOST": "0.0.0.0"}
+    assert alive.answers(asked | {"LIANZAO_PORT": str(plain.port)})
+    assert alive.answers(asked | {"LIANZAO_PORT": str(secure.port), "LIANZAO_HTTPS": "1"})
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        free = made.getsockname()[1]
+    assert not alive.answers(asked | {"LIANZAO_PORT": str(free)})
