@@ -34,10 +34,10 @@ person = access.create_person(system, login="reader", name="R", password="Kupfer
 access.assign_role(system, person=person, role=Role.objects.get(code="engineer"))
 run(system, "catalog.create_unit", {"code": "pcs", "name": "p"})
 head = "code,name,supply,base_unit,tracking,specification,drawing_number\\n"
-rows = "".join(f"I-{n:05},part {n},{'buy' if n %% 2 else 'make'},pcs,none,M{n %% 40},D-{n}\\n" for n in range(%d))
+rows = "".join(f"I-{n:05},part {n},{'buy' if n % 2 else 'make'},pcs,none,M{n % 40},D-{n}\\n" for n in range(ROWS))
 done = import_file(system, kind="catalog.item", data=(head + rows).encode(), filename="i.csv", dry_run=False)
-assert done.created == %d, done.errors[:3]
-""" % (ROWS, ROWS)
+assert done.created == ROWS, done.errors[:3]
+""".replace("ROWS", str(ROWS))
 
 #: Scroll by `step` pixels a frame, `frames` times, and give the time between frames.
 SCROLL = """async ([way, step, frames]) => {
