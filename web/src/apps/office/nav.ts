@@ -26,6 +26,8 @@ export const pages: NavPage[] = [
   { name: "orders", to: "/orders", icon: "order", word: "nav.orders", right: "sales.view_sales_order", bottom: true },
   { name: "buy", to: "/buy", icon: "cart", word: "nav.buy", right: "procurement.order_requisitions" },
   { name: "production", to: "/production", icon: "machine", word: "nav.production", right: "production.view_work_order" },
+  { name: "shift", to: "/shift", icon: "users", word: "nav.shift", right: "production.view_shift_post" },
+  { name: "equipment", to: "/equipment", icon: "tools", word: "nav.equipment", right: "equipment.view_machine_state" },
   { name: "quality", to: "/quality", icon: "shield", word: "nav.quality", right: "quality.view_inspection" },
   { name: "screens", to: "/screens", icon: "chart", word: "nav.screens", right: "overviews.view_order_progress" },
   { name: "displays", to: "/displays", icon: "globe", word: "nav.displays", right: "access.register_display" },
