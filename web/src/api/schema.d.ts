@@ -117,6 +117,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/change_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.change_display
+         * @description Rename a wall display, or change what it shows, how long each, and in which language and colours.
+         */
+        post: operations["access_change_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/change_password": {
         parameters: {
             query?: never;
@@ -219,6 +239,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/connect_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.connect_display
+         * @description Bind a wall display to the browser that keeps this key, and use up the link; an earlier browser's key ends.
+         *
+         *     Raises NotAllowed("link_used") when another browser was quicker.
+         */
+        post: operations["access_connect_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/create_person": {
         parameters: {
             query?: never;
@@ -285,6 +327,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display list */
+        get: operations["access_list_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display export */
+        get: operations["access_export_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display get */
+        get: operations["access_get_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/end_session": {
         parameters: {
             query?: never;
@@ -342,6 +435,26 @@ export interface paths {
          *     At most a year. Raises Invalid, NotAllowed("right_not_held"), NotAllowed("token_by_person_only").
          */
         post: operations["access_issue_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/link_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.link_display
+         * @description Record a link by its digest: for half an hour, one browser may become this display. An earlier link ends.
+         */
+        post: operations["access_link_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -428,6 +541,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/new_display_link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New Display Link
+         * @description A link for a wall display. The answer shows its code once; we keep its digest only, for half an hour.
+         */
+        post: operations["access_new_display_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/new_token": {
         parameters: {
             query?: never;
@@ -442,6 +575,26 @@ export interface paths {
          * @description Make an API token. The answer shows it once; we keep its digest only.
          */
         post: operations["access_new_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/open_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Display
+         * @description Become a wall display by its link. The answer holds the key, once; 401 when the link is unknown or used up.
+         */
+        post: operations["access_open_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -493,6 +646,29 @@ export interface paths {
         get: operations["access_get_person"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/register_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.register_display
+         * @description Make a screen on a wall known: at which site, which pages it shows in turn, each for how many seconds.
+         *
+         *     A browser becomes it by a link (`POST /api/access/new_display_link`). Raises Invalid("screen_unknown"),
+         *     NotAllowed("right_not_held") for a screen the maker may not see himself.
+         */
+        post: operations["access_register_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -579,6 +755,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/retire_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.retire_display
+         * @description Take a wall display out of use for good: its key and its link are worth nothing any more.
+         */
+        post: operations["access_retire_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/retire_person": {
         parameters: {
             query?: never;
@@ -655,6 +851,26 @@ export interface paths {
          * @description Take a terminal out of use: its browser's key is worth nothing any more.
          */
         post: operations["access_retire_station"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/revoke_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.revoke_display
+         * @description Make a wall display's key worthless: within a minute it shows nothing any more. A new link lets it in again.
+         */
+        post: operations["access_revoke_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -970,6 +1186,26 @@ export interface paths {
          * @description The terminal this browser is bound to: what its login page shows. 404 when it is none.
          */
         get: operations["access_this_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/this_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * This Display
+         * @description What this wall display shows, where and how. 401 when its key is unknown, expired or revoked.
+         */
+        get: operations["access_this_display"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2589,6 +2825,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/engineering/routing_step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing_step list */
+        get: operations["engineering_list_routing_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/routing_step/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing_step export */
+        get: operations["engineering_export_routing_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/routing_step/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing_step get */
+        get: operations["engineering_get_routing_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/engineering/set_bom_lines": {
         parameters: {
             query?: never;
@@ -2603,6 +2890,28 @@ export interface paths {
          * @description Give a bill of materials these lines, and no others, in this order. An approved bill is refused.
          */
         post: operations["engineering_set_bom_lines"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/set_operation_steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * engineering.set_operation_steps
+         * @description Give an operation of a routing these steps of instruction, and no others, in this order.
+         *
+         *     Work orders freeze the steps when they are made. An approved routing is refused: instructions change by revision.
+         */
+        post: operations["engineering_set_operation_steps"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2704,7 +3013,10 @@ export interface paths {
         put?: never;
         /**
          * equipment.classify_stop
-         * @description Say, or correct, why a machine stood still, also afterwards.
+         * @description Say why a machine stood still, also afterwards.
+         *
+         *     A reason that was not said before is added. One that was said is corrected by taking the stop back and telling it
+         *     anew: the first word stays to be read.
          */
         post: operations["equipment_classify_stop"];
         delete?: never;
@@ -2858,6 +3170,28 @@ export interface paths {
          * @description Say that a machine is being set up for the next job.
          */
         post: operations["equipment_set_up_machine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/equipment/split_stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * equipment.split_stop
+         * @description Cut a stop in two: until then it stood for the reason that was said, from then on for another one.
+         *
+         *     The stop is taken back and told anew as two; what was said first stays to be read. Returns the later one.
+         */
+        post: operations["equipment_split_stop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5292,6 +5626,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overviews/item/{item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Item
+         * @description An item: bill, uses, revisions, operations, stock and suppliers.
+         */
+        get: operations["item_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/kitting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Kits
+         * @description The kits of what begins within fourteen days, and what is missing on which day.
+         */
+        get: operations["kitting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/machines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Machine Wall
+         * @description All machines: state, reason, what it hurts, the day so far, stops.
+         */
+        get: operations["machine_wall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overviews/order/{order_id}": {
         parameters: {
             query?: never;
@@ -5304,6 +5698,26 @@ export interface paths {
          * @description Order 360.
          */
         get: operations["order_360"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/pegging/{kind}/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pegs
+         * @description What serves a document, and what it serves.
+         */
+        get: operations["pegging"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5344,6 +5758,66 @@ export interface paths {
          * @description What a scanned code means.
          */
         get: operations["scan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/order_progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Screen Order Progress
+         * @description Open orders by stage, what is late and why, promises kept, what is due, what was promised anew today.
+         */
+        get: operations["screen_order_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/plan_load": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Screen Plan Load
+         * @description Load by work center and day, today's plan and what was made, machines now, late operations, the next hours.
+         */
+        get: operations["screen_plan_load"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shift Board
+         * @description The production lead's board of this shift, or of the one that follows.
+         */
+        get: operations["shift_board"];
         put?: never;
         post?: never;
         delete?: never;
@@ -8351,6 +8825,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/acknowledge_call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.acknowledge_call
+         * @description Say that you come: the station sees it, and nobody further is called.
+         */
+        post: operations["production_acknowledge_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/assign_to_shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.assign_to_shift
+         * @description Say where somebody is to be in a shift; who has a post in it already is moved.
+         */
+        post: operations["production_assign_to_shift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/call_for_help": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.call_for_help
+         * @description Call for help from a station: the people of that cause are told at once, the next ones when nobody comes.
+         *
+         *     A station has one living call for each cause; calling again tells the same people once more and opens nothing new.
+         */
+        post: operations["production_call_for_help"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/cancel_work_order": {
         parameters: {
             query?: never;
@@ -8391,6 +8927,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/check_material": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.check_material
+         * @description Check whether a scanned lot (or the box of an item without lots) may be used at a job.
+         *
+         *     Wrong item, another revision's item, held, expired, used up or unknown: the check is kept as a fact, whatever came
+         *     of it. Reports of this work order take from the lot last found right first.
+         */
+        post: operations["production_check_material"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/close_work_order": {
         parameters: {
             query?: never;
@@ -8405,6 +8964,48 @@ export interface paths {
          * @description Close a work order: nothing more is expected of it. Closing it short needs a reason, and planning hears of it.
          */
         post: operations["production_close_work_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/come_to_station": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.come_to_station
+         * @description Say that you are at a work center; you have left the one where you were. Saying it twice changes nothing.
+         *
+         *     Others who are there stay: two may work at one station.
+         */
+        post: operations["production_come_to_station"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/confirm_shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.confirm_shift
+         * @description Confirm a shift: who stands where is settled. It may be confirmed again after a change.
+         */
+        post: operations["production_confirm_shift"];
         delete?: never;
         options?: never;
         head?: never;
@@ -8474,6 +9075,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/help_call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.help_call list */
+        get: operations["production_list_help_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/help_call/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.help_call export */
+        get: operations["production_export_help_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/help_call/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.help_call get */
+        get: operations["production_get_help_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/issue_material": {
         parameters: {
             query?: never;
@@ -8491,6 +9143,77 @@ export interface paths {
          *     `partial`: issue what is there; otherwise a shortage refuses the whole.
          */
         post: operations["production_issue_material"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/leave_station": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.leave_station
+         * @description Say that somebody has left a work center: yourself, or who forgot to say it.
+         */
+        post: operations["production_leave_station"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/material_check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.material_check list */
+        get: operations["production_list_material_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/material_check/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.material_check export */
+        get: operations["production_export_material_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/material_check/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.material_check get */
+        get: operations["production_get_material_check"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -8540,6 +9263,77 @@ export interface paths {
         };
         /** production.operation_report get */
         get: operations["production_get_operation_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/pause_operation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.pause_operation
+         * @description Put an operation aside: it waits again, with all that was reported, and another job may run here.
+         */
+        post: operations["production_pause_operation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.presence list */
+        get: operations["production_list_presence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/presence/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.presence export */
+        get: operations["production_export_presence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/presence/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.presence get */
+        get: operations["production_get_presence"];
         put?: never;
         post?: never;
         delete?: never;
@@ -8622,6 +9416,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/remove_from_shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.remove_from_shift
+         * @description Take somebody's post in a shift away.
+         */
+        post: operations["production_remove_from_shift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/reopen_work_order": {
         parameters: {
             query?: never;
@@ -8658,7 +9472,9 @@ export interface paths {
          *     Pieces are good, scrap (with a reason), or rework: those go through this operation again and are reported later.
          *     The operation before must have given enough good pieces, and no more than ordered within the site's tolerance may be
          *     reported. Materials deducted by report are taken from the line, first-expired-first-out; what the books do not have
-         *     there is kept as an issue to be covered, unless the site refuses it. The last operation receives the finished goods:
+         *     there is kept as an issue to be covered, unless the site refuses it; a lot found right at the station is taken
+         *     before them. `values`: what the steps of the instruction want written down; without what they require there is no
+         *     report. The last operation receives the finished goods:
          *     into the lot named, else the work order's. Reporting starts the work order, and completes it with the last piece.
          */
         post: operations["production_report_operation"];
@@ -8842,6 +9658,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/see_to_shift_note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.see_to_shift_note
+         * @description Say that a note was seen to.
+         */
+        post: operations["production_see_to_shift_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/set_production_rule": {
         parameters: {
             query?: never;
@@ -8858,6 +9694,179 @@ export interface paths {
          *     `uncovered_owner_id`: the person, usually the line lead, who must clear up what was used before it was booked.
          */
         post: operations["production_set_production_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_confirmation list */
+        get: operations["production_list_shift_confirmation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_confirmation/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_confirmation export */
+        get: operations["production_export_shift_confirmation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_confirmation/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_confirmation get */
+        get: operations["production_get_shift_confirmation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_note list */
+        get: operations["production_list_shift_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_note/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_note export */
+        get: operations["production_export_shift_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_note/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_note get */
+        get: operations["production_get_shift_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_post": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_post list */
+        get: operations["production_list_shift_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_post/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_post export */
+        get: operations["production_export_shift_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_post/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_post get */
+        get: operations["production_get_shift_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/solve_call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.solve_call
+         * @description Say that a call is solved, and what it was.
+         */
+        post: operations["production_solve_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -8884,6 +9893,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/step_value": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.step_value list */
+        get: operations["production_list_step_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/step_value/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.step_value export */
+        get: operations["production_export_step_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/step_value/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.step_value get */
+        get: operations["production_get_step_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/unfirm_work_order": {
         parameters: {
             query?: never;
@@ -8898,6 +9958,26 @@ export interface paths {
          * @description Give a firmed work order back to planning.
          */
         post: operations["production_unfirm_work_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/withdraw_call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.withdraw_call
+         * @description Take a call back: help is not needed any more, or it was pressed by mistake.
+         */
+        post: operations["production_withdraw_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -9071,6 +10151,77 @@ export interface paths {
         get: operations["production_get_work_order_operation"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/work_order_step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_step list */
+        get: operations["production_list_work_order_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/work_order_step/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_step export */
+        get: operations["production_export_work_order_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/work_order_step/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_step get */
+        get: operations["production_get_work_order_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/write_shift_note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.write_shift_note
+         * @description Write what the next shift must know; it stays on the board until somebody has seen to it.
+         */
+        post: operations["production_write_shift_note"];
         delete?: never;
         options?: never;
         head?: never;
@@ -10109,6 +11260,26 @@ export interface components {
              */
             station: string;
         };
+        /** AccessChangeDisplay */
+        AccessChangeDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /** Dwell Seconds */
+            dwell_seconds?: number | null;
+            /** Expires At */
+            expires_at?: string | null;
+            language?: components["schemas"]["Language"] | null;
+            /** Name */
+            name?: string | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Screens */
+            screens?: string[] | null;
+            theme?: components["schemas"]["WallTheme"] | null;
+        };
         /** AccessChangePassword */
         AccessChangePassword: {
             /** New Password */
@@ -10180,6 +11351,18 @@ export interface components {
             station: string;
             /** Work Center Id */
             work_center_id?: string | null;
+        };
+        /** AccessConnectDisplay */
+        AccessConnectDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /** Key Digest */
+            key_digest: string;
+            /** Link Digest */
+            link_digest: string;
         };
         /** AccessCreatePerson */
         AccessCreatePerson: {
@@ -10272,6 +11455,46 @@ export interface components {
             /** Rights */
             rights: string[];
         };
+        /** AccessLinkDisplay */
+        AccessLinkDisplay: {
+            /** Digest */
+            digest: string;
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+        };
+        /** AccessRegisterDisplay */
+        AccessRegisterDisplay: {
+            /** Code */
+            code: string;
+            /**
+             * Dwell Seconds
+             * @default 30
+             */
+            dwell_seconds: number;
+            /** Expires At */
+            expires_at?: string | null;
+            /** @default zh-CN */
+            language: components["schemas"]["Language"];
+            /** Name */
+            name: string;
+            /**
+             * Name En
+             * @default
+             */
+            name_en: string;
+            /** Screens */
+            screens: string[];
+            /**
+             * Site
+             * Format: uuid
+             */
+            site: string;
+            /** @default dark */
+            theme: components["schemas"]["WallTheme"];
+        };
         /** AccessRegisterStation */
         AccessRegisterStation: {
             /** Code */
@@ -10314,6 +11537,19 @@ export interface components {
              * Format: uuid
              */
             person: string;
+        };
+        /** AccessRetireDisplay */
+        AccessRetireDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /** AccessRetirePerson */
         AccessRetirePerson: {
@@ -10366,6 +11602,14 @@ export interface components {
              * Format: uuid
              */
             station: string;
+        };
+        /** AccessRevokeDisplay */
+        AccessRevokeDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
         };
         /** AccessRevokeToken */
         AccessRevokeToken: {
@@ -10682,6 +11926,12 @@ export interface components {
              */
             station: string;
         };
+        /**
+         * Capture
+         * @description What a step of an instruction wants written down.
+         * @enum {string}
+         */
+        Capture: "none" | "number" | "text" | "check";
         /** CatalogChangeItem */
         CatalogChangeItem: {
             /** Base Unit */
@@ -11046,6 +12296,17 @@ export interface components {
          */
         DeliveryPolicy: "partial" | "complete";
         /**
+         * DisplayBody
+         * @description The wall display a link is wanted for.
+         */
+        DisplayBody: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+        };
+        /**
          * Disposition
          * @description What becomes of rejected goods.
          * @enum {string}
@@ -11381,6 +12642,16 @@ export interface components {
             /** Lines */
             lines: components["schemas"]["ComponentLine"][];
         };
+        /** EngineeringSetOperationSteps */
+        EngineeringSetOperationSteps: {
+            /**
+             * Routing Operation
+             * Format: uuid
+             */
+            routing_operation: string;
+            /** Steps */
+            steps: components["schemas"]["StepLine"][];
+        };
         /** EngineeringSetRoutingOperations */
         EngineeringSetRoutingOperations: {
             /** Operations */
@@ -11513,6 +12784,29 @@ export interface components {
              */
             note: string;
         };
+        /** EquipmentSplitStop */
+        EquipmentSplitStop: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Machine State
+             * Format: uuid
+             */
+            machine_state: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Reason
+             * Format: uuid
+             */
+            reason: string;
+        };
         /** EquipmentStartMachine */
         EquipmentStartMachine: {
             /** Happened At */
@@ -11641,6 +12935,12 @@ export interface components {
              */
             delivery_id: string;
         };
+        /**
+         * HelpCause
+         * @description Whom a call for help (安灯) is for.
+         * @enum {string}
+         */
+        HelpCause: "material" | "machine" | "quality" | "tool" | "instruction" | "other";
         /** IntegrationAllowNetworks */
         IntegrationAllowNetworks: {
             /**
@@ -12130,6 +13430,14 @@ export interface components {
          * @enum {string}
          */
         Language: "zh-CN" | "en";
+        /**
+         * LinkBody
+         * @description The code of a link, as typed or as it stood in the address.
+         */
+        LinkBody: {
+            /** Code */
+            code: string;
+        };
         /**
          * LoginBody
          * @description Login and password.
@@ -13751,6 +15059,57 @@ export interface components {
             /** Why */
             why: string;
         };
+        /** ProductionAcknowledgeCall */
+        ProductionAcknowledgeCall: {
+            /**
+             * Help Call
+             * Format: uuid
+             */
+            help_call: string;
+        };
+        /** ProductionAssignToShift */
+        ProductionAssignToShift: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Person
+             * Format: uuid
+             */
+            person: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Work Center
+             * Format: uuid
+             */
+            work_center: string;
+        };
+        /** ProductionCallForHelp */
+        ProductionCallForHelp: {
+            cause: components["schemas"]["HelpCause"];
+            /** Happened At */
+            happened_at?: string | null;
+            /** Machine */
+            machine?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Operation */
+            operation?: string | null;
+            /**
+             * Work Center
+             * Format: uuid
+             */
+            work_center: string;
+        };
         /** ProductionCancelWorkOrder */
         ProductionCancelWorkOrder: {
             /** Reason */
@@ -13775,6 +15134,18 @@ export interface components {
              */
             scrap_reason: string;
         };
+        /** ProductionCheckMaterial */
+        ProductionCheckMaterial: {
+            /** Code */
+            code: string;
+            /** Happened At */
+            happened_at?: string | null;
+            /**
+             * Operation
+             * Format: uuid
+             */
+            operation: string;
+        };
         /** ProductionCloseWorkOrder */
         ProductionCloseWorkOrder: {
             /**
@@ -13787,6 +15158,32 @@ export interface components {
              * Format: uuid
              */
             work_order: string;
+        };
+        /** ProductionComeToStation */
+        ProductionComeToStation: {
+            /**
+             * Work Center
+             * Format: uuid
+             */
+            work_center: string;
+        };
+        /** ProductionConfirmShift */
+        ProductionConfirmShift: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Site Id
+             * Format: uuid
+             */
+            site_id: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
         };
         /** ProductionCreateScrapReason */
         ProductionCreateScrapReason: {
@@ -13868,6 +15265,22 @@ export interface components {
              */
             work_order: string;
         };
+        /** ProductionLeaveStation */
+        ProductionLeaveStation: {
+            /**
+             * Presence
+             * Format: uuid
+             */
+            presence: string;
+        };
+        /** ProductionPauseOperation */
+        ProductionPauseOperation: {
+            /**
+             * Operation
+             * Format: uuid
+             */
+            operation: string;
+        };
         /** ProductionReleaseWorkOrder */
         ProductionReleaseWorkOrder: {
             /**
@@ -13875,6 +15288,14 @@ export interface components {
              * Format: uuid
              */
             work_order: string;
+        };
+        /** ProductionRemoveFromShift */
+        ProductionRemoveFromShift: {
+            /**
+             * Shift Post
+             * Format: uuid
+             */
+            shift_post: string;
         };
         /** ProductionReopenWorkOrder */
         ProductionReopenWorkOrder: {
@@ -13924,6 +15345,8 @@ export interface components {
             scrap_reason?: string | null;
             /** Serials */
             serials?: string[] | null;
+            /** Values */
+            values?: components["schemas"]["StepReading"][] | null;
         };
         /** ProductionReschedule */
         ProductionReschedule: {
@@ -13996,6 +15419,14 @@ export interface components {
             /** Times */
             times: components["schemas"]["OperationTime"][];
         };
+        /** ProductionSeeToShiftNote */
+        ProductionSeeToShiftNote: {
+            /**
+             * Shift Note
+             * Format: uuid
+             */
+            shift_note: string;
+        };
         /** ProductionSetProductionRule */
         ProductionSetProductionRule: {
             /**
@@ -14026,6 +15457,19 @@ export interface components {
             /** Uncovered Owner Id */
             uncovered_owner_id?: string | null;
         };
+        /** ProductionSolveCall */
+        ProductionSolveCall: {
+            /**
+             * Answer
+             * @default
+             */
+            answer: string;
+            /**
+             * Help Call
+             * Format: uuid
+             */
+            help_call: string;
+        };
         /** ProductionStartOperation */
         ProductionStartOperation: {
             /** Happened At */
@@ -14046,6 +15490,14 @@ export interface components {
              */
             work_order: string;
         };
+        /** ProductionWithdrawCall */
+        ProductionWithdrawCall: {
+            /**
+             * Help Call
+             * Format: uuid
+             */
+            help_call: string;
+        };
         /** ProductionWithdrawWorkOrder */
         ProductionWithdrawWorkOrder: {
             /**
@@ -14053,6 +15505,23 @@ export interface components {
              * Format: uuid
              */
             work_order: string;
+        };
+        /** ProductionWriteShiftNote */
+        ProductionWriteShiftNote: {
+            /**
+             * Important
+             * @default false
+             */
+            important: boolean;
+            /**
+             * Site Id
+             * Format: uuid
+             */
+            site_id: string;
+            /** Text */
+            text: string;
+            /** Work Center */
+            work_center?: string | null;
         };
         /** Projection */
         Projection: {
@@ -14736,6 +16205,47 @@ export interface components {
              */
             station: string;
         };
+        /** StepLine */
+        StepLine: {
+            /** @default none */
+            capture: components["schemas"]["Capture"];
+            /**
+             * Link
+             * @default
+             */
+            link: string;
+            /** Lower */
+            lower?: number | string | null;
+            /**
+             * Required
+             * @default false
+             */
+            required: boolean;
+            /** Text */
+            text: string;
+            /**
+             * Text En
+             * @default
+             */
+            text_en: string;
+            /**
+             * Unit Text
+             * @default
+             */
+            unit_text: string;
+            /** Upper */
+            upper?: number | string | null;
+        };
+        /** StepReading */
+        StepReading: {
+            /**
+             * Step
+             * Format: uuid
+             */
+            step: string;
+            /** Value */
+            value: string;
+        };
         /**
          * Theme
          * @description Light or dark screens, or as the device says.
@@ -14759,6 +16269,12 @@ export interface components {
             /** Rights */
             rights: string[];
         };
+        /**
+         * WallTheme
+         * @description Dark walls in halls, light ones in bright rooms.
+         * @enum {string}
+         */
+        WallTheme: "dark" | "light";
     };
     responses: never;
     parameters: never;
@@ -14945,6 +16461,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    access_change_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChangeDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -15163,6 +16722,49 @@ export interface operations {
             };
         };
     };
+    access_connect_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessConnectDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_create_person: {
         parameters: {
             query?: never;
@@ -15292,6 +16894,78 @@ export interface operations {
             };
         };
     };
+    access_list_display: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site?: string;
+                language?: string;
+                theme?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_export_display: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site?: string;
+                language?: string;
+                theme?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_get_display: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_end_session: {
         parameters: {
             query?: never;
@@ -15370,6 +17044,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AccessIssueToken"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_link_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessLinkDisplay"];
             };
         };
         responses: {
@@ -15480,6 +17197,28 @@ export interface operations {
             };
         };
     };
+    access_new_display_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisplayBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_new_token: {
         parameters: {
             query?: never;
@@ -15490,6 +17229,28 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_open_display: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
             };
         };
         responses: {
@@ -15571,6 +17332,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    access_register_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRegisterDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -15746,6 +17550,49 @@ export interface operations {
             };
         };
     };
+    access_retire_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRetireDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_retire_person: {
         parameters: {
             query?: never;
@@ -15888,6 +17735,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AccessRetireStation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_revoke_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRevokeDisplay"];
             };
         };
         responses: {
@@ -16403,6 +18293,24 @@ export interface operations {
         };
     };
     access_this_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_this_display: {
         parameters: {
             query?: never;
             header?: never;
@@ -19303,6 +21211,78 @@ export interface operations {
             };
         };
     };
+    engineering_list_routing_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    engineering_export_routing_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    engineering_get_routing_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     engineering_set_bom_lines: {
         parameters: {
             query?: never;
@@ -19316,6 +21296,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["EngineeringSetBomLines"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    engineering_set_operation_steps: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EngineeringSetOperationSteps"];
             };
         };
         responses: {
@@ -19703,6 +21726,7 @@ export interface operations {
                 reason?: string;
                 began_at?: string;
                 ended_at?: string;
+                reversed_at?: string;
             };
             header?: never;
             path?: never;
@@ -19732,6 +21756,7 @@ export interface operations {
                 reason?: string;
                 began_at?: string;
                 ended_at?: string;
+                reversed_at?: string;
             };
             header?: never;
             path?: never;
@@ -19824,6 +21849,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["EquipmentSetUpMachine"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    equipment_split_stop: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EquipmentSplitStop"];
             };
         };
         responses: {
@@ -24065,12 +26133,98 @@ export interface operations {
             };
         };
     };
+    item_sheet: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                quantity?: number | string;
+            };
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    kitting: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    machine_wall: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     order_360: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    pegging: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                document_id: string;
             };
             cookie?: never;
         };
@@ -24109,6 +26263,67 @@ export interface operations {
         parameters: {
             query: {
                 code: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_order_progress: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_plan_load: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    shift_board: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                following?: boolean;
             };
             header?: never;
             path?: never;
@@ -29342,6 +31557,135 @@ export interface operations {
             };
         };
     };
+    production_acknowledge_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionAcknowledgeCall"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_assign_to_shift: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionAssignToShift"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_call_for_help: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionCallForHelp"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     production_cancel_work_order: {
         parameters: {
             query?: never;
@@ -29428,6 +31772,49 @@ export interface operations {
             };
         };
     };
+    production_check_material: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionCheckMaterial"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     production_close_work_order: {
         parameters: {
             query?: never;
@@ -29441,6 +31828,92 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProductionCloseWorkOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_come_to_station: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionComeToStation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_confirm_shift: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionConfirmShift"];
             };
         };
         responses: {
@@ -29600,6 +32073,86 @@ export interface operations {
             };
         };
     };
+    production_list_help_call: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                cause?: string;
+                work_center?: string;
+                machine?: string;
+                called_at?: string;
+                ended_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_help_call: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                cause?: string;
+                work_center?: string;
+                machine?: string;
+                called_at?: string;
+                ended_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_help_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     production_issue_material: {
         parameters: {
             query?: never;
@@ -29640,6 +32193,131 @@ export interface operations {
                 content: {
                     "application/problem+json": Record<string, never>;
                 };
+            };
+        };
+    };
+    production_leave_station: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionLeaveStation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_list_material_check: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_order?: string;
+                operation?: string;
+                lot?: string;
+                verdict?: string;
+                person_id?: string;
+                station_id?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_material_check: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_order?: string;
+                operation?: string;
+                lot?: string;
+                verdict?: string;
+                person_id?: string;
+                station_id?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_material_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -29704,6 +32382,125 @@ export interface operations {
         };
     };
     production_get_operation_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_pause_operation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionPauseOperation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_list_presence: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                came_at?: string;
+                left_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_presence: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                came_at?: string;
+                left_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_presence: {
         parameters: {
             query?: never;
             header?: never;
@@ -29804,6 +32601,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProductionReleaseWorkOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_remove_from_shift: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionRemoveFromShift"];
             };
         };
         responses: {
@@ -30244,6 +33084,49 @@ export interface operations {
             };
         };
     };
+    production_see_to_shift_note: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionSeeToShiftNote"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     production_set_production_rule: {
         parameters: {
             query?: never;
@@ -30257,6 +33140,269 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProductionSetProductionRule"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_list_shift_confirmation: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_shift_confirmation: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_shift_confirmation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_list_shift_note: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                important?: string;
+                work_center?: string;
+                written_at?: string;
+                seen_to_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_shift_note: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                important?: string;
+                work_center?: string;
+                written_at?: string;
+                seen_to_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_shift_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_list_shift_post: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_shift_post: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_shift_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_solve_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionSolveCall"];
             };
         };
         responses: {
@@ -30330,6 +33476,84 @@ export interface operations {
             };
         };
     };
+    production_list_step_value: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                step?: string;
+                report?: string;
+                within?: string;
+                person_id?: string;
+                happened_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_step_value: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                step?: string;
+                report?: string;
+                within?: string;
+                person_id?: string;
+                happened_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_step_value: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     production_unfirm_work_order: {
         parameters: {
             query?: never;
@@ -30343,6 +33567,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProductionUnfirmWorkOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_withdraw_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionWithdrawCall"];
             };
         };
         responses: {
@@ -30651,6 +33918,121 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    production_list_work_order_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_work_order_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_work_order_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_write_shift_note: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionWriteShiftNote"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
