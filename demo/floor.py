@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from demo.crew import values_for
 from demo.scene import Scene
 from lianzao.catalog.queries import site_facts
 from lianzao.equipment import commands as equipment
@@ -250,7 +251,9 @@ def operate(scene: Scene) -> None:
     spans = plant.working_intervals(ids, scene.now - LOOK_BACK, scene.now + timedelta(minutes=1))
     states = {
         each.machine_id: each
-        for each in MachineState.objects.filter(site_id=scene.site_id, ended_at=None).select_related("machine")
+        for each in MachineState.objects.filter(site_id=scene.site_id, ended_at=None, reversed_at=None).select_related(
+            "machine"
+        )
     }
     machines: dict[UUID, list[UUID]] = {}
     for id, center in Machine.objects.filter(retired_at=None).order_by("code").values_list("id", "work_center_id"):
@@ -340,6 +343,8 @@ def _report(
     given: dict[str, Any] = {"operation": row.operation_id, "good": D(pieces - bad), "scrap": D(bad)}
     if bad:
         given["scrap_reason"] = scene.dice(key).choice(reasons)
+    if last is None and row.required_steps:
+        given["values"] = values_for(scene, row.operation_id)
     scene.do("operator", production.report_operation, **given)
 
 
@@ -362,12 +367,21 @@ def _worked(shifts: list[tuple[int, int]], began: datetime, until: datetime) -> 
     return sum(max(0, min(end, last) - max(start, first)) for start, end in shifts) / 60
 
 
+def switch_on(scene: Scene) -> None:
+    """Machines of which nobody said anything yet are told to run: from then on their states are known."""
+    known = set(MachineState.objects.filter(site_id=scene.site_id).values_list("machine_id", flat=True))
+    machines = Machine.objects.filter(work_center__site_id=scene.site_id, retired_at=None)
+    for machine in machines.exclude(id__in=known).order_by("code"):
+        scene.do("maintenance", equipment.start_machine, machine=machine.id)
+
+
 def run_machines(scene: Scene) -> None:
     """Machines stop now and then, and are brought back."""
     habits = scene.habits["machines"]
     if not scene.workday:
         return
-    states = {each.machine_id: each for each in MachineState.objects.filter(site_id=scene.site_id, ended_at=None)}
+    current = MachineState.objects.filter(site_id=scene.site_id, ended_at=None, reversed_at=None)
+    states = {each.machine_id: each for each in current}
     reasons = {each.code: each for each in StopReason.objects.filter(retired_at=None).order_by("code")}
     unplanned = [each for each in reasons.values() if not each.planned]
     planned = [each for each in reasons.values() if each.planned]

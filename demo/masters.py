@@ -216,6 +216,7 @@ def _structures(masters: Masters) -> None:
             for row in rows
         ]
         engineering.enter_bom(masters.by, item=masters.items[code], revision="A", lines=lines, approve=True)
+    instructions = _instructions()
     for code, rows in grouped(table("routings"), "item").items():
         operations = [
             engineering.OperationLine(
@@ -230,9 +231,31 @@ def _structures(masters: Masters) -> None:
             )
             for row in rows
         ]
-        engineering.enter_routing(
-            masters.by, item=masters.items[code], revision="A", operations=operations, approve=True
-        )
+        routing = engineering.enter_routing(masters.by, item=masters.items[code], revision="A", operations=operations)
+        for operation in routing.operations.select_related("work_center"):
+            steps = instructions.get(operation.work_center.code)
+            if steps:
+                engineering.set_operation_steps(masters.by, routing_operation=operation, steps=steps)
+        engineering.approve_routing(masters.by, routing=routing)
+
+
+def _instructions() -> dict[str, list[engineering.StepLine]]:
+    """The steps of instruction, by work center: what is done there is much alike for all items."""
+    return {
+        center: [
+            engineering.StepLine(
+                text=row["text"],
+                text_en=row["text_en"],
+                capture=engineering.Capture(row["capture"]),
+                unit_text=row["unit"],
+                lower=D(row["lower"]) if row["lower"] else None,
+                upper=D(row["upper"]) if row["upper"] else None,
+                required=row["required"] == "1",
+            )
+            for row in rows
+        ]
+        for center, rows in grouped(table("instructions"), "work_center").items()
+    }
 
 
 def _partners(masters: Masters) -> None:
@@ -338,7 +361,19 @@ def build_people(masters: Masters) -> list[Login]:
                 row.get("pin", ""),
             )
         )  # fmt: skip
+    _crew(masters, data, roles["operator"])
     return made
+
+
+def _crew(masters: Masters, data: dict[str, Any], role: Any) -> None:
+    """The operators beside the one with a login for visitors: they come by badge, and are seen on the shift board."""
+    for row in data["crew"]:
+        person = access.create_person(
+            masters.by, login=row["login"], name=row["name"], name_en=row["name_en"], password=data["password"],
+            demo=True,
+        )  # fmt: skip
+        access.assign_role(masters.by, person=person, role=role)
+        access.set_badge(masters.by, person=person, badge=row["badge"], pin=row["pin"])
 
 
 def open_stock(masters: Masters, rows: Iterable[dict[str, str]], now: datetime) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from demo import office
+from demo import crew, floor, office
 from demo.masters import Login, Masters, build_masters, build_people, open_stock
 from demo.reading import Days, document, table
 from demo.scene import SIMULATED, Scene
@@ -142,7 +142,11 @@ def _work_into_the_week(masters: Masters, timeline: Timeline, days: Days) -> Non
 
 
 def _open_up(scene: Scene, timeline: Timeline) -> None:
-    """On Monday morning the plan is made anew; what is due is accepted, and the promises are given."""
+    """On Monday machines and people come; the plan is made anew, what is due is accepted, promises are given."""
+    floor.switch_on(scene)
+    crew.write_note(scene, "opening one")
+    crew.write_note(scene, "opening two")
+    crew.man(scene)
     planning.plan_site(scene.actor("planner"), site=scene.site_id, why="周一早会 Monday meeting")
     settle()
     _accept(scene, make_days=5, buy_days=2)

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db import close_old_connections
 
-from demo import dock, floor, office
+from demo import crew, dock, floor, office
 from demo.reading import document
 from demo.scene import Scene
 from lianzao.access.queries import site_by_code
@@ -46,8 +46,11 @@ PARTS: dict[str, Part] = {
     "release": floor.release,
     "issue": floor.issue,
     "pick": floor.pick,
+    "crew": crew.man,
     "machines": floor.run_machines,
     "operate": floor.operate,
+    "help": crew.help_each_other,
+    "hand_over": crew.hand_over,
     "close": floor.close,
     "ship": dock.ship,
 }

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from demo import floor, office
+from demo import crew, floor, office
 from demo.masters import Masters
 from demo.reading import Days, document, grouped, table
 from demo.scene import Scene
@@ -247,7 +247,10 @@ class Timeline:
                 machine=operation.work_center.machines.order_by("code").first(),
                 happened_at=scene.now - timedelta(hours=3),
             )
-            production.report_operation(scene.actor("operator"), operation=operation, good=order.quantity)
+            production.report_operation(
+                scene.actor("operator"), operation=operation, good=order.quantity,
+                values=crew.values_for(scene, operation.id),
+            )  # fmt: skip
             if not last:
                 return
             settle(plan=False)

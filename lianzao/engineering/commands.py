@@ -9,7 +9,16 @@ from typing import TypeVar
 
 from lianzao.catalog.models import Item
 from lianzao.engineering.events import BomApproved, BomUnapproved, RoutingApproved, RoutingUnapproved
-from lianzao.engineering.models import Bom, BomLine, Revision, Routing, RoutingOperation, refuse_if_approved
+from lianzao.engineering.models import (
+    Bom,
+    BomLine,
+    Capture,
+    Revision,
+    Routing,
+    RoutingOperation,
+    RoutingStep,
+    refuse_if_approved,
+)
 from lianzao.foundation import entity
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import command
@@ -50,6 +59,20 @@ class OperationLine:
     instruction: str = ""
 
 
+@dataclass(frozen=True)
+class StepLine:
+    """A step of an instruction; `capture` is what it wants written down, `lower` and `upper` limits of a number."""
+
+    text: str
+    text_en: str = ""
+    link: str = ""
+    capture: Capture = Capture.NONE
+    unit_text: str = ""
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+    required: bool = False
+
+
 @command
 def set_bom_lines(by: Actor, *, bom: Bom, lines: list[ComponentLine]) -> Bom:
     """Give a bill of materials these lines, and no others, in this order. An approved bill is refused."""
@@ -66,10 +89,45 @@ def set_routing_operations(by: Actor, *, routing: Routing, operations: list[Oper
     refuse_if_approved(routing)
     if len({one.sequence for one in operations}) < len(operations):
         raise Invalid("sequence_twice", field="operations")
+    kept: dict[int, list[RoutingStep]] = {}
+    for step in RoutingStep.objects.filter(operation__routing=routing).select_related("operation__routing"):
+        kept.setdefault(step.operation.sequence, []).append(step)
+        step.delete()
     for operation in RoutingOperation.objects.filter(routing=routing).select_related("routing"):
         operation.delete()
-    entity.insert([_operation(routing, one) for one in operations])
+    made = entity.insert([_operation(routing, one) for one in operations])
+    # An operation that stays keeps its instruction.
+    entity.insert([_copied(step, RoutingStep(operation=one)) for one in made for step in kept.get(one.sequence, [])])
     return routing
+
+
+@command
+def set_operation_steps(by: Actor, *, routing_operation: RoutingOperation, steps: list[StepLine]) -> RoutingOperation:
+    """Give an operation of a routing these steps of instruction, and no others, in this order.
+
+    Work orders freeze the steps when they are made. An approved routing is refused: instructions change by revision.
+    """
+    refuse_if_approved(routing_operation.routing)
+    for step in RoutingStep.objects.filter(operation=routing_operation).select_related("operation__routing"):
+        step.delete()
+    entity.insert(
+        [
+            RoutingStep(
+                operation=routing_operation,
+                position=place * 10,
+                text=one.text.strip(),
+                text_en=one.text_en.strip(),
+                link=one.link.strip(),
+                capture=one.capture,
+                unit_text=one.unit_text.strip(),
+                lower=one.lower,
+                upper=one.upper,
+                required=one.required,
+            )
+            for place, one in enumerate(steps, start=1)
+        ]
+    )
+    return routing_operation
 
 
 @command
@@ -151,7 +209,10 @@ def copy_routing(by: Actor, *, routing: Routing, revision: str, effective_from: 
         note=routing.note,
     )
     copy.save()
-    entity.insert([_copied(one, RoutingOperation(routing=copy)) for one in routing.operations.all()])
+    for one in routing.operations.all():
+        made = _copied(one, RoutingOperation(routing=copy))
+        made.save()
+        entity.insert([_copied(step, RoutingStep(operation=made)) for step in one.steps.all()])
     return copy
 
 
@@ -309,8 +370,9 @@ def _operation(routing: Routing, given: OperationLine) -> RoutingOperation:
     )
 
 
-_OWN = ("id", "version", "created_at", "created_by", "updated_at", "updated_by", "owner_system", "bom_id", "routing_id")
-P = TypeVar("P", BomLine, RoutingOperation)
+_STAMPS = ("id", "version", "created_at", "created_by", "updated_at", "updated_by", "owner_system")
+_OWN = (*_STAMPS, "bom_id", "routing_id", "operation_id")
+P = TypeVar("P", BomLine, RoutingOperation, RoutingStep)
 
 
 def _copied(source: P, copy: P) -> P:

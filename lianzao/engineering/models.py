@@ -14,7 +14,7 @@ from lianzao.catalog.models import Item
 from lianzao.catalog.queries import item_codes
 from lianzao.engineering import rules
 from lianzao.foundation import audit
-from lianzao.foundation.entity import Approvable, Entity, Part, QuantityField, SiteField, query
+from lianzao.foundation.entity import Approvable, ChoiceField, Entity, Part, QuantityField, SiteField, query
 from lianzao.plant.models import WorkCenter
 from lianzao.values.errors import Conflict, Invalid, RuleBroken
 
@@ -185,6 +185,7 @@ class RoutingOperation(Part):
     locks = False
     routing_id: UUID
     work_center_id: UUID
+    steps: models.Manager[RoutingStep]
 
     routing = models.ForeignKey(Routing, on_delete=models.CASCADE, related_name="operations")
     sequence = models.PositiveIntegerField()
@@ -227,6 +228,57 @@ class RoutingOperation(Part):
         """Remove the operation; an approved routing keeps its operations."""
         refuse_if_approved(self.routing)
         return super().delete(*args, **options)
+
+
+class Capture(models.TextChoices):
+    """What a step of an instruction wants written down."""
+
+    NONE = "none"
+    NUMBER = "number"
+    TEXT = "text"
+    CHECK = "check"
+
+
+class RoutingStep(Part):
+    """A step of an operation's instruction: what to do, a picture or paper beside it, and what to write down.
+
+    `link`: a picture or a paper, by its address. `lower`, `upper`: limits of a number, both included. `required`: the
+    operation is not reported before it was written down. It belongs to the routing's revision, as its operation does.
+    """
+
+    locks = False
+    operation_id: UUID
+
+    operation = models.ForeignKey(RoutingOperation, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveIntegerField()
+    text = models.CharField(max_length=400)
+    text_en = models.CharField(max_length=400, blank=True)
+    link = models.CharField(max_length=400, blank=True)
+    capture = ChoiceField(Capture, default=Capture.NONE)
+    unit_text = models.CharField(max_length=20, blank=True)
+    lower = QuantityField(null=True, blank=True)
+    upper = QuantityField(null=True, blank=True)
+    required = models.BooleanField(default=False)
+
+    class Meta(Part.Meta):
+        db_table = "engineering_routing_step"
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["operation", "position"], name="engineering_step_position"),
+            models.CheckConstraint(
+                condition=Q(lower=None) | Q(upper=None) | Q(lower__lte=F("upper")), name="engineering_step_limits"
+            ),
+        ]
+
+    @property
+    def label(self) -> str:
+        """Its place and its first words."""
+        return f"{self.position} {self.text[:40]}"
+
+    def before_save(self) -> None:
+        """Refuse steps of an approved routing, and what a step cannot be. Raises Conflict or Invalid."""
+        refuse_if_approved(self.operation.routing)
+        rules.check_step(self.text, self.link, self.capture, self.lower, self.upper, required=self.required)
 
 
 def refuse_if_approved(revision: Revision) -> None:

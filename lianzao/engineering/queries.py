@@ -12,7 +12,7 @@ from uuid import UUID
 from lianzao.access.queries import site_zone
 from lianzao.catalog.queries import columns, item_facts
 from lianzao.engineering import rules
-from lianzao.engineering.models import Bom, Routing, RoutingOperation
+from lianzao.engineering.models import Bom, Routing, RoutingOperation, RoutingStep
 from lianzao.foundation import fetching
 from lianzao.foundation.entity import query
 from lianzao.values.errors import RuleBroken
@@ -88,6 +88,26 @@ def routing_in_effect(item_id: UUID, on: date, site_id: UUID | None = None) -> R
 def operations_of(routing_id: UUID) -> list[RoutingOperation]:
     """The operations of a routing in their order, with their work centers."""
     return fetching.matching(RoutingOperation, "sequence", along="work_center", routing_id=routing_id)
+
+
+def steps_of(routing_id: UUID) -> dict[UUID, list[RoutingStep]]:
+    """The steps of instruction of a routing's operations, by operation, in their order."""
+    found: dict[UUID, list[RoutingStep]] = {}
+    for step in RoutingStep.objects.filter(operation__routing_id=routing_id).order_by("position"):
+        found.setdefault(step.operation_id, []).append(step)
+    return found
+
+
+REVISIONS_USING = """
+SELECT b.code FROM engineering_bom_line l JOIN engineering_bom b ON b.id = l.bom_id
+WHERE l.component_id = %s AND b.item_id = %s AND b.id IS DISTINCT FROM %s::uuid ORDER BY b.code LIMIT 1
+"""
+
+
+def other_revision_using(component_id: UUID, item_id: UUID, bom_id: UUID | None) -> str:
+    """Another revision of an item's bill that takes a component; empty when none does."""
+    rows = query(REVISIONS_USING, [component_id, item_id, bom_id])
+    return rows[0][0] if rows else ""
 
 
 LINES_BELOW = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lianzao.engineering.models import Bom, BomLine, Routing, RoutingOperation
+from lianzao.engineering.models import Bom, BomLine, Routing, RoutingOperation, RoutingStep
 from lianzao.foundation.resource import Resource
 
 _LINE = "bom position component quantity_per scrap_percent fixed operation_sequence effective_from effective_until note"
@@ -30,4 +30,18 @@ Resource(
     key="code",
     parts=["operations"],
 )
-Resource(RoutingOperation, columns=_OPERATION, filters="routing work_center", writable=_OPERATION, sort="sequence")
+Resource(
+    RoutingOperation,
+    columns=_OPERATION,
+    filters="routing work_center",
+    writable=_OPERATION,
+    parts=["steps"],
+    sort="sequence",
+)
+Resource(
+    RoutingStep,
+    columns="operation position text text_en link capture unit_text lower upper required",
+    filters="operation capture required",
+    search="text text_en",
+    sort="position",
+)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
+from lianzao.values.errors import Invalid
 from lianzao.values.quantity import STEP
 
 Id = TypeVar("Id")
@@ -214,3 +215,23 @@ def line_problem(*, quantity_per: Decimal, scrap_percent: Decimal) -> tuple[str,
     if not 0 <= scrap_percent < 100:
         return "scrap_percent", "scrap_out_of_range"
     return None
+
+
+#: Where a picture or a paper beside a step may lie: with us, or at an address a browser opens without asking.
+LINKS = ("/", "https://", "http://")
+
+
+def check_step(
+    text: str, link: str, capture: str, lower: Decimal | None, upper: Decimal | None, *, required: bool
+) -> None:
+    """Whether a step of an instruction means something. Raises Invalid naming the field."""
+    if not text.strip():
+        raise Invalid("field_missing", field="text")
+    if link and (not link.startswith(LINKS) or link.startswith("//")):
+        raise Invalid("link_not_allowed", field="link")
+    if capture != "number" and (lower is not None or upper is not None):
+        raise Invalid("limits_without_number", field="lower" if lower is not None else "upper")
+    if lower is not None and upper is not None and lower > upper:
+        raise Invalid("limits_crossed", field="upper")
+    if required and capture == "none":
+        raise Invalid("nothing_to_write_down", field="required")

@@ -19,13 +19,14 @@ from lianzao.foundation.command import command
 from lianzao.foundation.entity import execute
 from lianzao.foundation.outbox import publish
 from lianzao.plant.models import Machine
-from lianzao.values.errors import RuleBroken
+from lianzao.values.errors import Conflict, RuleBroken
 
 
 def _current(machine: Machine) -> MachineState | None:
     """The open slice of a machine. Masters are not locked, so changes of one machine queue on a lock of their own."""
     execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"machine:{machine.id}"])
-    return MachineState.objects.select_for_update().filter(machine=machine, ended_at__isnull=True).first()
+    open_ones = MachineState.objects.select_for_update().filter(machine=machine, ended_at=None, reversed_at=None)
+    return open_ones.first()
 
 
 def _change(
@@ -131,16 +132,74 @@ def expect_start(
 
 @command(offline=True)
 def classify_stop(by: Actor, *, machine_state: MachineState, reason: StopReason, note: str = "") -> MachineState:
-    """Say, or correct, why a machine stood still, also afterwards."""
-    if machine_state.state != MachineStatus.STOPPED:
-        raise RuleBroken("machine_not_stopped", machine=machine_state.machine.code)
-    machine_state.reason = reason
-    machine_state.note = note[:200] or machine_state.note
-    machine_state.save()
-    center: UUID = machine_state.machine.work_center_id
-    publish(
-        StopClassified(
-            machine_state.site_id, center, machine_state.machine_id, machine_state.id, reason.id, reason.planned
-        )
-    )
-    return machine_state
+    """Say why a machine stood still, also afterwards.
+
+    A reason that was not said before is added. One that was said is corrected by taking the stop back and telling it
+    anew: the first word stays to be read.
+    """
+    _stopped(machine_state)
+    if machine_state.reason_id is None:
+        machine_state.reason = reason
+        machine_state.note = note[:200] or machine_state.note
+        machine_state.save()
+        told = machine_state
+    elif machine_state.reason_id == reason.id:
+        return machine_state
+    else:
+        _take_back(by, machine_state)
+        told = _anew(machine_state, reason, note or machine_state.note)
+        told.save()
+    _tell_classified(told)
+    return told
+
+
+@command
+def split_stop(
+    by: Actor, *, machine_state: MachineState, at: datetime, reason: StopReason, note: str = ""
+) -> MachineState:
+    """Cut a stop in two: until then it stood for the reason that was said, from then on for another one.
+
+    The stop is taken back and told anew as two; what was said first stays to be read. Returns the later one.
+    """
+    _stopped(machine_state)
+    piece = rules.Slice(machine_state.state, machine_state.began_at, machine_state.ended_at)
+    rules.check_split(piece, at, by.now)
+    _take_back(by, machine_state)
+    before = _anew(machine_state, machine_state.reason, machine_state.note)
+    before.ended_at = at
+    before.expected_until = None
+    before.save()
+    after = _anew(machine_state, reason, note)
+    after.began_at = at
+    after.save()
+    _tell_classified(after)
+    return after
+
+
+def _stopped(state: MachineState) -> None:
+    """Only a stop that stands is corrected. Locks the machine's time. Raises RuleBroken or Conflict."""
+    _current(state.machine)
+    if state.state != MachineStatus.STOPPED:
+        raise RuleBroken("machine_not_stopped", machine=state.machine.code)
+    if state.reversed_at is not None:
+        raise Conflict("state_replaced", machine=state.machine.code)
+
+
+def _take_back(by: Actor, state: MachineState) -> None:
+    state.reversed_at, state.reversed_by = by.now, by.id
+    state.save()
+
+
+def _anew(state: MachineState, reason: StopReason | None, note: str) -> MachineState:
+    """The same stop told again, in place of the one taken back."""
+    return MachineState(
+        machine=state.machine, site_id=state.site_id, state=state.state, reason=reason, began_at=state.began_at,
+        ended_at=state.ended_at, expected_until=state.expected_until, note=note[:200], replaces=state,
+    )  # fmt: skip
+
+
+def _tell_classified(state: MachineState) -> None:
+    center: UUID = state.machine.work_center_id
+    reason = state.reason
+    if reason is not None:
+        publish(StopClassified(state.site_id, center, state.machine_id, state.id, reason.id, reason.planned))

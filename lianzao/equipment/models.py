@@ -32,11 +32,13 @@ class StopReason(Master):
 class MachineState(Part):
     """A slice of a machine's time, half-open; the open one (no end) is what it does now. Slices never overlap.
 
-    `expected_until`: when a stop is expected to end, as far as somebody knows.
+    `expected_until`: when a stop is expected to end, as far as somebody knows. What was said wrongly is not edited: the
+    slice is taken back (`reversed_at`), and those that stand in its place name it (`replaces`).
     """
 
     machine_id: UUID
     reason_id: UUID | None
+    replaces_id: UUID | None
 
     machine = models.ForeignKey(Machine, on_delete=models.PROTECT, related_name="+")
     site_id = SiteField()
@@ -46,11 +48,18 @@ class MachineState(Part):
     ended_at = models.DateTimeField(null=True, blank=True)
     expected_until = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=200, blank=True)
+    reversed_at = models.DateTimeField(null=True, blank=True)
+    reversed_by = models.UUIDField(null=True, blank=True)
+    replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    REFERENCES = {"reversed_by": "access.person"}
 
     class Meta(Part.Meta):
         db_table = "equipment_machine_state"
         constraints = [
-            models.UniqueConstraint(fields=["machine"], condition=Q(ended_at=None), name="equipment_state_one_open"),
+            models.UniqueConstraint(
+                fields=["machine"], condition=Q(ended_at=None, reversed_at=None), name="equipment_state_one_open"
+            ),
             models.CheckConstraint(
                 condition=Q(ended_at=None) | Q(ended_at__gte=F("began_at")), name="equipment_state_ends_later"
             ),

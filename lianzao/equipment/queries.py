@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ SELECT s.machine_id, m.work_center_id, s.began_at, s.expected_until, s.reason_id
 FROM equipment_machine_state s
 JOIN plant_machine m ON m.id = s.machine_id AND m.retired_at IS NULL
 LEFT JOIN equipment_stop_reason r ON r.id = s.reason_id
-WHERE s.site_id = %s AND s.ended_at IS NULL AND s.state = 'stopped'
+WHERE s.site_id = %s AND s.ended_at IS NULL AND s.reversed_at IS NULL AND s.state = 'stopped'
 ORDER BY m.work_center_id, s.machine_id
 """
 
@@ -40,7 +40,17 @@ def down_windows(site_id: UUID, now: datetime) -> dict[str, list[Any]]:
 
 def state_now(machine_id: UUID) -> MachineState | None:
     """What a machine does now; None when nobody ever said."""
-    return MachineState.objects.filter(machine_id=machine_id, ended_at__isnull=True).select_related("reason").first()
+    return (
+        MachineState.objects.filter(machine_id=machine_id, ended_at=None, reversed_at=None)
+        .select_related("reason")
+        .first()
+    )
+
+
+def states_now(machine_ids: Sequence[UUID]) -> dict[UUID, MachineState]:
+    """What machines do now, with the reasons; a machine of which nobody ever said anything is not in it."""
+    rows = MachineState.objects.filter(machine_id__in=list(machine_ids), ended_at=None, reversed_at=None)
+    return {each.machine_id: each for each in rows.select_related("reason")}
 
 
 SLICES = """
@@ -49,7 +59,8 @@ SELECT s.id, s.machine_id, m.work_center_id, s.state, s.reason_id, coalesce(r.pl
 FROM equipment_machine_state s
 JOIN plant_machine m ON m.id = s.machine_id
 LEFT JOIN equipment_stop_reason r ON r.id = s.reason_id
-WHERE s.machine_id = ANY(%(machines)s::uuid[]) AND s.began_at < %(until)s AND coalesce(s.ended_at, %(now)s) > %(from)s
+WHERE s.machine_id = ANY(%(machines)s::uuid[]) AND s.reversed_at IS NULL
+  AND s.began_at < %(until)s AND coalesce(s.ended_at, %(now)s) > %(from)s
   AND s.began_at < coalesce(s.ended_at, %(now)s)
 ORDER BY s.machine_id, s.began_at
 """
@@ -78,3 +89,40 @@ def state_slices(machine_ids: Sequence[UUID], from_at: datetime, until_at: datet
     """What machines did between two instants: the ground of OEE and of the stop charts."""
     values = {"machines": list(machine_ids), "from": from_at, "until": until_at, "now": now}
     return [StateSlice(*row) for row in query(SLICES, values)]
+
+
+@dataclass(frozen=True)
+class Availability:
+    """How a machine used a span, in seconds, and its availability after ISO 22400: production time by busy time.
+
+    `busy`: working time less planned stops (PBT); `running`: what of it the machine ran (APT). `known`: how much of
+    the working time anybody told a state for. `share` is None where less than all of it is known, or none was planned:
+    a figure over unknown time would be a guess.
+    """
+
+    running: int
+    busy: int
+    known: int
+    working: int
+    share: float | None
+
+
+def availabilities(
+    slices: Sequence[StateSlice], working: Mapping[UUID, Sequence[tuple[int, int]]]
+) -> dict[UUID, Availability]:
+    """The availability of machines over the spans they were to work (UTC seconds), from their slices."""
+    of_machine: dict[UUID, list[StateSlice]] = {}
+    for each in slices:
+        of_machine.setdefault(each.machine_id, []).append(each)
+    return {
+        machine: Availability(
+            *rules.availability(
+                [
+                    (each.state, each.planned, int(each.began_at.timestamp()), int(each.ended_at.timestamp()))
+                    for each in of_machine.get(machine, [])
+                ],
+                spans,
+            )
+        )
+        for machine, spans in working.items()
+    }

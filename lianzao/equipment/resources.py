@@ -14,8 +14,8 @@ Resource(
 )
 Resource(
     MachineState,
-    columns="machine site_id state reason began_at ended_at expected_until note",
-    filters="machine site_id state reason began_at ended_at",
+    columns="machine site_id state reason began_at ended_at expected_until note reversed_at reversed_by replaces",
+    filters="machine site_id state reason began_at ended_at reversed_at",
     site="site_id",
     sort="-began_at",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -53,3 +54,31 @@ def minutes_between(began_at: datetime, ended_at: datetime) -> int:
 def down_until(expected_until: datetime | None, now: datetime) -> datetime | None:
     """When a stop is taken to end: an expectation that has passed is none."""
     return expected_until if expected_until is not None and expected_until > now else None
+
+
+def check_split(piece: Slice, at: datetime, now: datetime) -> None:
+    """Whether a slice may be cut at an instant: it must lie inside, and not in the future. Raises Invalid."""
+    if at <= piece.began_at or at >= (piece.ended_at or now):
+        raise Invalid("split_outside", field="at", began_at=piece.began_at, ended_at=piece.ended_at or now)
+
+
+def availability(
+    slices: Iterable[tuple[str, bool, int, int]], working: Sequence[tuple[int, int]]
+) -> tuple[int, int, int, int, float | None]:
+    """Seconds running, busy (working less planned stops), known, working; and availability = running / busy.
+
+    `slices`: state, whether a stop was planned, begin and end in seconds. Only working time counts. The share is None
+    when nothing was to be worked, or the state of some of that time was never told.
+    """
+    running = planned = known = 0
+    for state, is_planned, begin, end in slices:
+        inside = sum(max(0, min(end, stop) - max(begin, start)) for start, stop in working)
+        known += inside
+        if state == "running":
+            running += inside
+        elif state == "stopped" and is_planned:
+            planned += inside
+    total = sum(stop - start for start, stop in working)
+    busy = total - planned
+    share = running / busy if busy > 0 and known >= total else None
+    return running, busy, known, total, share

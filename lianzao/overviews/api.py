@@ -18,6 +18,7 @@ from lianzao.overviews import (
     home,
     item_sheet,
     kitting,
+    machines,
     order_360,
     order_progress,
     papers,
@@ -25,6 +26,7 @@ from lianzao.overviews import (
     plan_load,
     purchase_360,
     quality_trace,
+    shift,
     shipping,
     shortages,
     stock_use,
@@ -207,6 +209,20 @@ def station(request: HttpRequest, work_center_id: UUID) -> HttpResponse:
     """A station's queue."""
     by = own_people(request, "production.view_work_order")
     return http.shared(request, by, lambda: floor.station(by, work_center_id))
+
+
+@router.get("/shift", operation_id="shift_board")
+def shift_board(request: HttpRequest, site: UUID | None = None, following: bool = False) -> HttpResponse:
+    """The production lead's board of this shift, or of the one that follows."""
+    by = own_people(request, "production.view_work_order")
+    return http.shared(request, by, lambda: shift.shift_board(by, site_in_use(by, site), following=following))
+
+
+@router.get("/machines", operation_id="machine_wall")
+def machine_wall(request: HttpRequest, site: UUID | None = None) -> HttpResponse:
+    """All machines: state, reason, what it hurts, the day so far, stops."""
+    by = own_people(request, "equipment.view_machine_state")
+    return http.shared(request, by, lambda: machines.machine_wall(by, site_in_use(by, site)))
 
 
 @router.get("/warehouse", operation_id="warehouse")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from lianzao.access.queries import names_of
 from lianzao.catalog.models import Item
 from lianzao.catalog.queries import unit_said, units_of
 from lianzao.equipment import queries as equipment
+from lianzao.equipment.models import MachineState
 from lianzao.foundation import fetching, lists, packing, registry, scope
 from lianzao.foundation.actor import Actor
 from lianzao.inventory import queries as inventory
@@ -18,7 +21,10 @@ from lianzao.logistics.models import Package, Shipment
 from lianzao.overviews.order_360 import named, named_item
 from lianzao.plant.models import Location, Machine, WorkCenter
 from lianzao.procurement.models import Asn, PurchaseOrder, ScheduleLine
+from lianzao.production import floor_queries as around
 from lianzao.production import queries as production
+from lianzao.production.floor_models import HelpCall, Presence
+from lianzao.production.floor_queries import production_blocks
 from lianzao.production.models import ScrapReason, WorkOrder, WorkOrderMaterial
 from lianzao.quality.models import Inspection
 from lianzao.values import gs1
@@ -35,37 +41,87 @@ def station(by: Actor, work_center_id: UUID) -> dict[str, Any]:
     kits = kit_states(by, center.site_id, [job.work_order_id for job in queue])
     units = units_of([job.item_id for job in queue], by.language)
     english = by.language.startswith("en")
+    machines = told_machines(by, center.id)
+    states = [each["state"] for each in machines]
+    steps = around.steps_of([job.operation_id for job in queue], by.language)
+    paces = around.paces(center.id, queue, by.now)
     jobs = []
     for job in queue:
         row = dataclasses.asdict(job) | {"unit": units.get(job.item_id, job.unit)}
         row["name"] = (job.name_en if english else job.name) or job.name
         row["item_name"] = (job.item_name_en if english else job.item_name) or job.item_name
         row["kit"] = kits.get(job.work_order_id, [])
+        row["steps"] = steps.get(job.operation_id, [])
+        row["pace"] = paces.get(job.operation_id)
+        here = [each["state"] for each in row["kit"] if _used_at(each, job.sequence)]
+        row["blocks"] = production_blocks(job.available, states, here, started=job.status == "started")
         jobs.append(row)
-    machines = []
-    for machine in scope.found(
-        by,
-        Machine,
-        lambda rows, at: rows.filter(work_center_id=at, retired_at__isnull=True).order_by("code"),
-        center.id,
-    ):
-        state = equipment.state_now(machine.id)
-        machines.append(
-            named(by, machine)
-            | {
-                "state": "running" if state is None else state.state,
-                "state_id": None if state is None else state.id,
-                "since": None if state is None else state.began_at,
-                "reason": None if state is None or state.reason is None else named(by, state.reason),
-                "expected_until": None if state is None else state.expected_until,
-            }
-        )
     return {
         "work_center": named(by, center) | {"site_id": center.site_id},
+        "now": by.now,
         "jobs": jobs,
         "machines": machines,
         "scrap_reasons": [named(by, each) for each in fetching.matching(ScrapReason, "code", retired_at=None)],
+        "people": told_people(by, around.people_at([center.id], by.now)) if by.may("production.view_presence") else [],
+        "calls": told_calls(by, around.living_calls([center.id])) if by.may("production.view_help_call") else [],
     }
+
+
+def _used_at(kit: dict[str, Any], sequence: int) -> bool:
+    """Whether a material is used by the time an operation is done: what later ones take does not keep it waiting."""
+    return kit["operation_sequence"] <= sequence and kit["needed"] > 0
+
+
+def told_machines(by: Actor, work_center_id: UUID) -> list[dict[str, Any]]:
+    """The machines of a work center with what they do now; one of which nobody ever said anything runs, as we know."""
+    machines = scope.found(
+        by,
+        Machine,
+        lambda rows, at: rows.filter(work_center_id=at, retired_at__isnull=True).order_by("code"),
+        work_center_id,
+    )
+    states = equipment.states_now([each.id for each in machines])
+    return [named(by, machine) | told_state(by, states.get(machine.id)) for machine in machines]
+
+
+def told_state(by: Actor, state: MachineState | None) -> dict[str, Any]:
+    """What a machine does now."""
+    return {
+        "state": "running" if state is None else state.state,
+        "state_id": None if state is None else state.id,
+        "since": None if state is None else state.began_at,
+        "reason": None if state is None or state.reason is None else named(by, state.reason),
+        "expected_until": None if state is None else state.expected_until,
+    }
+
+
+def told_people(by: Actor, present: Sequence[Presence]) -> list[dict[str, Any]]:
+    """Who is there, since when."""
+    return [
+        {"id": each.id, "person_id": each.person_id, "name": each.person.said(by.language),
+         "work_center_id": each.work_center_id, "since": each.came_at}
+        for each in present
+    ]  # fmt: skip
+
+
+def told_calls(by: Actor, calls: Sequence[HelpCall]) -> list[dict[str, Any]]:
+    """Calls for help that are not over, with the names of who called and who comes."""
+    names = names_of({id for each in calls for id in (each.called_by, each.acknowledged_by) if id}, by.language)
+    return [
+        {
+            "id": each.id,
+            "number": each.number,
+            "status": each.status,
+            "cause": each.cause,
+            "work_center": named(by, each.work_center),
+            "called_at": each.called_at,
+            "called_by": names.get(each.called_by) if each.called_by else None,
+            "acknowledged_at": each.acknowledged_at,
+            "acknowledged_by": names.get(each.acknowledged_by) if each.acknowledged_by else None,
+            "note": each.note,
+        }
+        for each in calls
+    ]
 
 
 def uncovered(by: Actor, site_id: UUID) -> list[dict[str, Any]]:
@@ -110,6 +166,7 @@ def kit_states(by: Actor, site_id: UUID, work_order_ids: list[UUID]) -> dict[UUI
         made.setdefault(each.work_order_id, []).append(
             {
                 "material_id": each.id,
+                "operation_sequence": each.operation_sequence,
                 "item": named_item(by, each.item),
                 "needed": needed,
                 "issued": each.issued_quantity,

@@ -11,6 +11,7 @@ from lianzao.inventory.models import PickTask
 from lianzao.logistics.models import Shipment
 from lianzao.planning.models import ActionMessage, Outlook, Proposal, Shortage
 from lianzao.procurement.models import Asn, PurchaseRequisition, ScheduleLine
+from lianzao.production.floor_models import HelpCall
 from lianzao.production.models import WorkOrder
 from lianzao.quality.models import Inspection
 from lianzao.sales.models import PromiseChange, SalesOrderLine
@@ -48,6 +49,7 @@ def home(by: Actor, site_id: UUID) -> dict[str, Any]:
     count("quality.accept_inspection", "inspections", Inspection, "quality", status="open")
     count("production.release_work_order", "work_orders", WorkOrder, "production",
           status__in=("planned", "firmed"))  # fmt: skip
+    count("production.acknowledge_call", "help_calls", HelpCall, "shift", status="open")
     count("logistics.dispatch_shipment", "shipments", Shipment, "ship",
           status__in=("planned", "picking", "packed"))  # fmt: skip
     numbers = fetching.counts(wanted)

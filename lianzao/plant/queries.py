@@ -158,6 +158,54 @@ def machine_working_intervals(
     }
 
 
+@dataclass(frozen=True)
+class ShiftSpan:
+    """A shift of a site as it falls on the days: its name, begin and end."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+SITE_SHIFTS = """
+SELECT s.weekday, s.starts_at, s.ends_at, s.name, count(*) AS centers
+FROM plant_work_center c JOIN plant_shift s ON s.calendar_id = c.calendar_id
+WHERE c.site_id = %s AND c.retired_at IS NULL
+GROUP BY s.weekday, s.starts_at, s.ends_at, s.name
+"""
+
+
+def shift_at(site_id: UUID, instant: datetime) -> tuple[ShiftSpan, ShiftSpan]:
+    """The shift of a site at an instant and the one after it; between shifts the one that comes next, and its next.
+
+    Where work centers keep different calendars, the shift most of them keep counts. A site without shifts has the day.
+    """
+    zone = ZoneInfo(site_zone(site_id))
+    rows = query(SITE_SHIFTS, [site_id])
+    days = [rules.ShiftTime(row[0], row[1], row[2]) for row in rows]
+    found = [
+        (-rows[place][4], ShiftSpan(rows[place][3], start, end))
+        for place, start, end in rules.shifts_around(days, zone, instant)
+    ]
+    if not found:
+        today = local_date(instant, site_zone(site_id))
+        start, end = day_bounds(site_id, today)
+        return ShiftSpan("", start, end), ShiftSpan("", *day_bounds(site_id, date.fromordinal(today.toordinal() + 1)))
+    running = [each for each in found if each[1].starts_at <= instant < each[1].ends_at]
+    coming = [each for each in found if each[1].starts_at > instant]
+    first = min(running, key=_most_kept)[1] if running else min(coming, key=_soonest)[1]
+    later = [each for each in found if each[1].starts_at >= first.ends_at]
+    return first, min(later, key=_soonest)[1]
+
+
+def _most_kept(each: tuple[int, ShiftSpan]) -> tuple[int, datetime]:
+    return each[0], each[1].starts_at
+
+
+def _soonest(each: tuple[int, ShiftSpan]) -> tuple[datetime, int]:
+    return each[1].starts_at, each[0]
+
+
 def _center_spans(
     centers: Sequence[tuple[UUID, UUID, UUID | None]], from_at: datetime, until_at: datetime
 ) -> dict[UUID, list[rules.Span]]:

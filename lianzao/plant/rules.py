@@ -84,6 +84,23 @@ def shift_spans(shifts: Sequence[ShiftTime], zone: ZoneInfo, from_s: int, until_
     return merged(spans)
 
 
+def shifts_around(
+    shifts: Sequence[ShiftTime], zone: ZoneInfo, instant: datetime
+) -> list[tuple[int, datetime, datetime]]:
+    """Every shift from two days before an instant's day to a fortnight after: place in `shifts`, begin, end."""
+    day = instant.astimezone(zone).date() - 2 * _DAY
+    found: list[tuple[int, datetime, datetime]] = []
+    for _ in range(20):
+        for place, shift in enumerate(shifts):
+            if shift.weekday == day.weekday():
+                ends_on = day if shift.ends_at > shift.starts_at else day + _DAY
+                found.append(
+                    (place, wall_instant(day, shift.starts_at, zone), wall_instant(ends_on, shift.ends_at, zone))
+                )
+        day += _DAY
+    return found
+
+
 def merged(spans: Sequence[Span]) -> list[Span]:
     """Sorted spans without overlap or touching neighbors; empty ones vanish."""
     found: list[Span] = []

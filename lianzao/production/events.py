@@ -87,6 +87,16 @@ class OperationStarted(Event):
 
 
 @dataclass(frozen=True)
+class OperationPaused(Event):
+    """Work on an operation was put aside."""
+
+    site_id: UUID
+    work_order_id: UUID
+    operation_id: UUID
+    work_center_id: UUID | None
+
+
+@dataclass(frozen=True)
 class OperationReported(Event):
     """An operation yielded something. `finished`: nothing is left to do; `inspect`: an inspection is asked for."""
 
@@ -175,3 +185,115 @@ class OperationsScheduled(Event):
 
     site_id: UUID
     work_order_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
+class StepOutOfLimits(Event):
+    """A value written down at a step lies outside its limits. `limits`: as people say them."""
+
+    site_id: UUID
+    work_order_id: UUID
+    operation_id: UUID
+    item_id: UUID
+    work_center_id: UUID | None
+    step: str
+    value: str
+    limits: str
+    person_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class MaterialChecked(Event):
+    """A lot was held against a job's materials. `right`: it may be used there; else `verdict` says why not."""
+
+    site_id: UUID
+    work_order_id: UUID
+    operation_id: UUID
+    work_center_id: UUID | None
+    scanned: str
+    verdict: str
+    right: bool
+    lot_id: UUID | None = None
+    person_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class HelpCalled(Event):
+    """Somebody at a station calls for help. `again`: the call was open already."""
+
+    site_id: UUID
+    help_call_id: UUID
+    number: str
+    cause: str
+    work_center_id: UUID
+    machine_id: UUID | None
+    note: str
+    again: bool = False
+    person_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class HelpAcknowledged(Event):
+    """Somebody said that he comes. `waited_minutes`: from the call until then, whole minutes."""
+
+    site_id: UUID
+    help_call_id: UUID
+    number: str
+    cause: str
+    work_center_id: UUID
+    waited_minutes: int
+    person_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class HelpEnded(Event):
+    """A call for help is over: solved, or withdrawn by the station. `minutes`: from the call until then."""
+
+    site_id: UUID
+    help_call_id: UUID
+    number: str
+    cause: str
+    work_center_id: UUID
+    solved: bool
+    minutes: int
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class PersonCame(Event):
+    """Somebody badged in at a work center."""
+
+    site_id: UUID
+    work_center_id: UUID
+    person_id: UUID
+    came_at: datetime
+
+
+@dataclass(frozen=True)
+class PersonLeft(Event):
+    """Somebody left a work center."""
+
+    site_id: UUID
+    work_center_id: UUID
+    person_id: UUID
+    left_at: datetime
+
+
+@dataclass(frozen=True)
+class ShiftStaffed(Event):
+    """Who stands where in a shift changed, or was confirmed."""
+
+    site_id: UUID
+    starts_at: datetime
+    confirmed: bool = False
+
+
+@dataclass(frozen=True)
+class ShiftNoteWritten(Event):
+    """A note to the next shift was written, or seen to."""
+
+    site_id: UUID
+    shift_note_id: UUID
+    important: bool
+    seen_to: bool = False
+    work_center_id: UUID | None = None

@@ -1,8 +1,12 @@
-"""Work orders, their materials, operations and reports; scrap reasons; the rules of a site."""
+"""Work orders, their materials, operations and reports; scrap reasons; the rules of a site.
+
+What happens around the machine (steps, checks, calls, people, notes) stands in `floor_models`.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -11,9 +15,20 @@ from django.db.models import F, Q
 
 from lianzao.catalog.models import Item
 from lianzao.engineering.models import Bom, Routing
-from lianzao.foundation.entity import Document, Lifecycle, Master, Part, QuantityField, SiteField, StatusField
+from lianzao.foundation.entity import (
+    Document,
+    Lifecycle,
+    Master,
+    Part,
+    QuantityField,
+    SiteField,
+    StatusField,
+)
 from lianzao.inventory.models import Lot
 from lianzao.plant.models import Location, Machine, WorkCenter
+
+if TYPE_CHECKING:
+    from lianzao.production.floor_models import WorkOrderStep
 
 
 class ScrapReason(Master):
@@ -119,12 +134,14 @@ class WorkOrderMaterial(Part):
 
     `planned_quantity`: for the order's quantity, material scrap included; `required_quantity`: with lost pieces made
     again; `issued_quantity`: used so far, less returns, including what the ledger could not book yet. A fixed line is
-    taken once per order. `source`: where it is taken from (any store or line of the site if empty).
+    taken once per order. `source`: where it is taken from (any store or line of the site if empty). `checked_lot`: the
+    lot last found right at the station; reports take from it first.
     """
 
     work_order_id: UUID
     item_id: UUID
     source_id: UUID | None
+    checked_lot_id: UUID | None
 
     work_order = models.ForeignKey(WorkOrder, on_delete=models.CASCADE, related_name="materials")
     position = models.PositiveIntegerField()
@@ -136,6 +153,7 @@ class WorkOrderMaterial(Part):
     fixed = models.BooleanField(default=False)
     backflush = models.BooleanField(default=False)
     source = models.ForeignKey(Location, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    checked_lot = models.ForeignKey(Lot, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta(Part.Meta):
         db_table = "production_work_order_material"
@@ -158,7 +176,7 @@ class WorkOrderOperation(Part):
     """An operation of a work order, frozen, with what was reported at it.
 
     `setup_minutes` per order, `run_minutes` per piece, `queue_minutes` of wait before. `rework_quantity`: pieces that
-    were sent back into it, in all.
+    were sent back into it, in all. `required_steps`: how many of its steps must be written down before it is reported.
     """
 
     LIFE = Lifecycle(
@@ -169,6 +187,7 @@ class WorkOrderOperation(Part):
     work_center_id: UUID | None
     machine_id: UUID | None
     reports: models.Manager[OperationReport]
+    steps: models.Manager[WorkOrderStep]
 
     work_order = models.ForeignKey(WorkOrder, on_delete=models.CASCADE, related_name="operations")
     sequence = models.PositiveIntegerField()
@@ -191,6 +210,7 @@ class WorkOrderOperation(Part):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     instruction = models.TextField(blank=True)
+    required_steps = models.PositiveSmallIntegerField(default=0)
 
     class Meta(Part.Meta):
         db_table = "production_work_order_operation"
@@ -255,3 +275,6 @@ class OperationReport(Part):
     def label(self) -> str:
         """Good + scrap."""
         return f"{self.good.normalize():f} + {self.scrap.normalize():f}"
+
+
+from lianzao.production import floor_models as floor_models  # noqa: E402  (Django finds a room's tables here)

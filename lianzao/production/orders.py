@@ -13,7 +13,7 @@ from lianzao.access.models import Site
 from lianzao.catalog.models import Item
 from lianzao.catalog.queries import SiteFacts, item_facts, site_facts
 from lianzao.engineering import queries as engineering
-from lianzao.engineering.models import Bom, Routing, RoutingOperation
+from lianzao.engineering.models import Bom, Routing, RoutingOperation, RoutingStep
 from lianzao.foundation import audit, fetching, link
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.command import READ, command
@@ -33,6 +33,7 @@ from lianzao.production.events import (
     WorkOrderRescheduled,
     WorkOrderResized,
 )
+from lianzao.production.floor_models import WorkOrderStep
 from lianzao.production.models import WorkOrder, WorkOrderMaterial, WorkOrderOperation
 from lianzao.production.standing import stand_operations
 from lianzao.values.errors import Invalid, RuleBroken
@@ -87,7 +88,7 @@ def create_work_order(
         output_location_id=(last and last.output_location_id) or facts[item.id].store_location_id,
     )  # fmt: skip
     order.save()
-    operations = _freeze_operations(order, steps)
+    operations = _freeze_operations(order, steps, {} if routing is None else engineering.steps_of(routing.id))
     _freeze_materials(order, needs, facts, operations)
     if source is not None:
         link.add(source, order, quantity, "made for")
@@ -102,18 +103,32 @@ def _check_quantity(item: Item, quantity: Decimal) -> None:
         raise Invalid("quantity_not_in_steps", field="quantity", item=item.code, quantity=quantity, step=item.step)
 
 
-def _freeze_operations(order: WorkOrder, steps: Sequence[RoutingOperation]) -> list[WorkOrderOperation]:
-    """Copy the routing's operations; the last one always reports, because it makes the finished goods."""
+def _freeze_operations(
+    order: WorkOrder, steps: Sequence[RoutingOperation], instructions: Mapping[UUID, Sequence[RoutingStep]]
+) -> list[WorkOrderOperation]:
+    """Copy the routing's operations with their instructions; the last one always reports: it makes the goods."""
     made = [
         WorkOrderOperation(
             work_order=order, sequence=each.sequence, name=each.name, name_en=each.name_en,
             work_center=each.work_center, setup_minutes=each.setup_minutes, run_minutes=each.run_minutes,
             queue_minutes=each.queue_minutes, inspect=each.inspect, instruction=each.instruction,
             is_report_point=each.is_report_point or each is steps[-1],
+            required_steps=sum(step.required for step in instructions.get(each.id, ())),
         )
         for each in steps
     ] or [WorkOrderOperation(work_order=order, sequence=10, name="生产", name_en="Make")]  # fmt: skip
     insert(made)
+    insert(
+        [
+            WorkOrderStep(
+                operation=operation, position=step.position, text=step.text, text_en=step.text_en, link=step.link,
+                capture=step.capture, unit_text=step.unit_text, lower=step.lower, upper=step.upper,
+                required=step.required,
+            )
+            for operation, each in zip(made, steps, strict=False)
+            for step in instructions.get(each.id, ())
+        ]
+    )  # fmt: skip
     return made
 
 

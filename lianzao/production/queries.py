@@ -106,7 +106,8 @@ SELECT o.id, o.sequence, o.name, o.name_en, o.status, o.work_order_id, w.number,
        greatest(w.quantity - o.good_quantity, 0),
        CASE WHEN p.id IS NULL THEN greatest(w.quantity - o.good_quantity, 0)
             ELSE greatest(p.good_quantity - o.good_quantity - o.scrap_quantity, 0) END,
-       o.machine_id, o.planned_start_at, o.planned_finish_at, w.due_at, w.priority, o.inspect
+       o.machine_id, o.planned_start_at, o.planned_finish_at, w.due_at, w.priority, o.inspect, o.run_minutes,
+       o.started_at, o.instruction, o.required_steps
 FROM production_work_order_operation o
 JOIN production_work_order w ON w.id = o.work_order_id
 JOIN catalog_item i ON i.id = w.item_id
@@ -151,6 +152,10 @@ class QueueRow:
     due_at: datetime
     priority: int
     inspect: bool
+    run_minutes: Decimal
+    started_at: datetime | None
+    instruction: str
+    required_steps: int
 
 
 def station_queue(work_center_id: UUID, limit: int = 100) -> list[QueueRow]:

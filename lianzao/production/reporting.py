@@ -25,11 +25,13 @@ from lianzao.inventory.pending import Uncovered
 from lianzao.plant.models import Machine
 from lianzao.production import rules
 from lianzao.production.events import (
+    OperationPaused,
     OperationReported,
     OperationStarted,
     ScrapReported,
     WorkOrderCompleted,
 )
+from lianzao.production.instructions import StepReading, readings_of, write_down
 from lianzao.production.models import OperationReport, ScrapReason, WorkOrder, WorkOrderOperation
 from lianzao.production.standing import Standing, required_now, stand
 from lianzao.values.errors import Conflict, Invalid, RuleBroken
@@ -105,6 +107,16 @@ def start_operation(
     return operation
 
 
+@command(when={"status": ("started",)})
+def pause_operation(by: Actor, *, operation: WorkOrderOperation) -> WorkOrderOperation:
+    """Put an operation aside: it waits again, with all that was reported, and another job may run here."""
+    operation.move_to("waiting")
+    operation.save()
+    order = WorkOrder.objects.get(pk=operation.work_order_id)
+    publish(OperationPaused(order.site_id, order.id, operation.id, operation.work_center_id))
+    return operation
+
+
 @command(hot=True, when={"status": ("waiting", "started", "finished")}, offline=True)
 def report_operation(
     by: Actor,
@@ -119,13 +131,16 @@ def report_operation(
     person_id: UUID | None = None,
     happened_at: datetime | None = None,
     note: str = "",
+    values: list[StepReading] | None = None,
 ) -> OperationReport:
     """Report what an operation yielded, and post the material it used and made, in one step.
 
     Pieces are good, scrap (with a reason), or rework: those go through this operation again and are reported later.
     The operation before must have given enough good pieces, and no more than ordered within the site's tolerance may be
     reported. Materials deducted by report are taken from the line, first-expired-first-out; what the books do not have
-    there is kept as an issue to be covered, unless the site refuses it. The last operation receives the finished goods:
+    there is kept as an issue to be covered, unless the site refuses it; a lot found right at the station is taken
+    before them. `values`: what the steps of the instruction want written down; without what they require there is no
+    report. The last operation receives the finished goods:
     into the lot named, else the work order's. Reporting starts the work order, and completes it with the last piece.
     """
     at = happened_at or by.now
@@ -135,6 +150,7 @@ def report_operation(
     standing = stand(operation.work_order_id)
     if standing.status not in ("released", "started", "completed"):
         raise Conflict("wrong_status", document=standing.number, status=standing.status, wanted="started")
+    readings = readings_of(operation, values or [])
     report = rules.Report(good, scrap, rework)
     rules.check_report(
         standing.operations, operation.sequence, report, quantity=standing.quantity,
@@ -155,6 +171,7 @@ def report_operation(
     stands = rules.stands(after, standing.quantity, over=complete)
     outcome = _Outcome(last, complete, stands, covered, takes, uncovered, lots)
     made = _record(by, standing, operation, report, outcome, scrap_reason, person_id, at, note)
+    write_down(standing, made, readings)
     _tell(standing, operation, made, outcome, scrap_reason)
     return made
 
@@ -190,7 +207,11 @@ def _material_moves(
         if place is None:
             raise RuleBroken("no_material_location", document=standing.number, item=str(item))
         left = take.quantity
-        for index, pile in enumerate(found[item]):
+        checked = standing.checked[take.material.id]
+        piles = list(enumerate(found[item]))
+        if checked is not None:  # what was held to the scanner is what is used; the rest follows by expiry
+            piles.sort(key=lambda each: each[1].lot_id != checked)
+        for index, pile in piles:
             amount = min(left, pile.available) if pile.location_id == place else ZERO
             if amount > 0:
                 moves.append(MoveLine(item, amount, place, standing.production_id, pile.lot_id, happened_at=at))

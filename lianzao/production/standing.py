@@ -29,11 +29,11 @@ FOR NO KEY UPDATE OF w
 #: Read after the lock, so that nobody else's report of this order is missed.
 READ_ORDER = """
 SELECT 'operation', o.id, o.sequence, o.is_report_point, o.good_quantity, o.scrap_quantity, 0, NULL, 0,
-       o.started_at IS NOT NULL, NULL, o.status
+       o.started_at IS NOT NULL, NULL, o.status, NULL
 FROM production_work_order_operation o WHERE o.work_order_id = %(id)s
 UNION ALL
 SELECT 'material', m.id, m.operation_sequence, m.backflush, m.planned_quantity, m.required_quantity, m.issued_quantity,
-       m.item_id, i.step, m.fixed, m.source_id, ''
+       m.item_id, i.step, m.fixed, m.source_id, '', m.checked_lot_id
 FROM production_work_order_material m JOIN catalog_item i ON i.id = m.item_id WHERE m.work_order_id = %(id)s
 ORDER BY 1, 3, 2
 """
@@ -66,6 +66,8 @@ class Standing:
     operations: list[rules.Operation] = field(default_factory=list)
     materials: list[rules.Material] = field(default_factory=list)
     sources: dict[UUID, UUID | None] = field(default_factory=dict)
+    #: The lot of a material that was last found right at the station.
+    checked: dict[UUID, UUID | None] = field(default_factory=dict)
 
     @property
     def ref(self) -> Ref:
@@ -77,7 +79,7 @@ def stand(work_order_id: UUID) -> Standing:
     """Lock a work order and read it: two statements."""
     head = execute(LOCK_ORDER, [work_order_id])[0]
     standing = Standing(work_order_id, *head)
-    for kind, id, sequence, flag, one, two, three, item, step, mark, source, status in execute(
+    for kind, id, sequence, flag, one, two, three, item, step, mark, source, status, lot in execute(
         READ_ORDER, {"id": work_order_id}
     ):
         if kind == "operation":
@@ -85,6 +87,7 @@ def stand(work_order_id: UUID) -> Standing:
         else:
             standing.materials.append(rules.Material(id, item, sequence, one, two, three, step, mark, flag))
             standing.sources[id] = source
+            standing.checked[id] = lot
     return standing
 
 

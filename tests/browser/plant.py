@@ -17,7 +17,7 @@ from lianzao.sales.models import SalesOrder
 from tests.world import NOW, House, day
 
 PASSWORD = "correct-horse-9"
-BADGES = {"operator": ("LZ-OP-001", "4816")}
+BADGES = {"operator": ("LZ-OP-001", "4816"), "lead": ("LZ-LD-001", "7093")}
 NAMES = {
     "planner": ("林计划", "Lin Planner"),
     "sales": ("苏晓", "Su Xiao"),

@@ -91,7 +91,8 @@ def test_the_database_refuses_overlapping_states(floor: Floor, press: Machine) -
     assert first is not None and first.ended_at == NOW + timedelta(hours=1)
     sql = (
         "INSERT INTO equipment_machine_state SELECT %s, version, created_at, created_by, updated_at, updated_by,"
-        " owner_system, site_id, state, %s, %s, expected_until, note, machine_id, reason_id"
+        " owner_system, site_id, state, %s, %s, expected_until, note, machine_id, reason_id, reversed_at, reversed_by,"
+        " replaces_id"
         " FROM equipment_machine_state WHERE id = %s"
     )
     inside = [uuid7(), NOW + timedelta(minutes=10), NOW + timedelta(minutes=20), first.id]

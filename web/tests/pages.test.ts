@@ -4,7 +4,10 @@ import { figurePath, figureTone } from "@/features/home/figures";
 import { byWeight, causeSteps, changesOf, hurtText, remedyChange, sakes, type Reason, type Remedy, type Run } from "@/features/planning/plan";
 import { milestones, openOffers, splitProblem, unannounced, waitingFor, type CustomerOrder, type SupplierOrder } from "@/features/portals/portal";
 import { orderable, groupedDeliveries, sortedDeliveries, type Delivery, type Requisition } from "@/features/procurement/buy";
-import { add, kitState, nothingStaged, obstacle, reportBody, rescheduled, set, type Job, type KitRow } from "@/features/production/station";
+import { drawn, stopMinutes, tally as machinesByState, type WallRow } from "@/features/equipment/wall";
+import { hourBars, rank, shiftShare, type CenterRow } from "@/features/production/shift";
+import { add, ahead, kitState, nothingStaged, obstacle, palletOf, reportBody, rescheduled, set, unwritten, withinLimits, type Call, type Job, type KitRow, type Step } from "@/features/production/station";
+import { clockText, placed } from "@/features/production/timing";
 import { judge, placeOf, recorded, tally, toRecord, type Characteristic, type Reading } from "@/features/quality/inspection";
 import { byCause, reach, traceTree, type Trace, type TraceNode } from "@/features/quality/trace";
 import { toldStory } from "@/features/records/telling";
@@ -263,4 +266,53 @@ test("home: every figure leads to a page, late lines are bad, nothing late is go
 test("an alert lives until it is done, and may have no owner", () => {
   expect([living({ status: "taken" } as NoticeRow), living({ status: "expired" } as NoticeRow)]).toEqual([true, false]);
   expect([ownerName({ owner: null } as NoticeRow), ownerName({ owner: { id: "1", name: "Lin" } } as NoticeRow)]).toEqual(["", "Lin"]);
+});
+
+describe("around the machine", () => {
+  const step = (more: Partial<Step> = {}): Step => ({ id: "s1", position: 10, text: "力矩", link: "", capture: "number", unit: "N·m", lower: "11", upper: "13", required: true, value: null, within: null, at: null, ...more });
+  test("names the required steps that nobody wrote down, now or before", () => {
+    const steps = [step(), step({ id: "s2", value: "12" }), step({ id: "s3", required: false })];
+    expect(unwritten(steps, {}).map((one) => one.id)).toEqual(["s1"]);
+    expect(unwritten(steps, { s1: " " })).toHaveLength(1);
+    expect(unwritten(steps, { s1: "12" })).toEqual([]);
+  });
+  test("holds a value against its limits, both included", () => {
+    expect([withinLimits(step(), "11"), withinLimits(step(), "13"), withinLimits(step(), "13.01"), withinLimits(step(), "")]).toEqual([true, true, false, null]);
+    expect(withinLimits(step({ lower: null, upper: null }), "7")).toBeNull();
+    expect([withinLimits(step({ capture: "check" }), "yes"), withinLimits(step({ capture: "check" }), "no")]).toEqual([true, false]);
+  });
+  test("sends written values and a colleague's name with the report", () => {
+    expect(reportBody("op", { good: 2, scrap: 0, rework: 0, reason: null }, { s1: " 12.1 ", s2: "" }, "p1")).toEqual({ operation: "op", good: "2", person_id: "p1", values: [{ step: "s1", value: "12.1" }] });
+    expect(reportBody("op", { good: 1, scrap: 0, rework: 0, reason: null })).toEqual({ operation: "op", good: "1" });
+  });
+  test("knows how far a job is ahead, and what a pallet's tap reports", () => {
+    expect(ahead({ good: "10", pace: { expected: "12", minutes_each: null } }, 1)).toBe(-1);
+    expect(ahead({ good: "10", pace: null })).toBeNull();
+    expect([palletOf(20, 50), palletOf(20, 7), palletOf(20, 0)]).toEqual([20, 7, 0]);
+  });
+  test("counts a call's time like a clock", () => {
+    expect([clockText(0), clockText(61_000), clockText(3_723_000), clockText(-5)]).toEqual(["0:00", "1:01", "1:02:03", "0:00"]);
+  });
+  test("lays a day out by share, cut to the day", () => {
+    const day = ["2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z"] as const;
+    expect(placed("2026-03-02T06:00:00Z", "2026-03-02T12:00:00Z", ...day)).toEqual({ left: 25, width: 25 });
+    expect(placed("2026-03-01T18:00:00Z", "2026-03-02T12:00:00Z", ...day)).toEqual({ left: 0, width: 50 });
+    expect(placed("2026-03-01T18:00:00Z", "2026-03-02T00:00:00Z", ...day)).toBeNull();
+  });
+  test("spreads a shift's plan over its hours, and ranks who calls before who is behind", () => {
+    const span = { name: "早班", starts_at: "2026-03-02T00:00:00Z", ends_at: "2026-03-02T08:00:00Z" };
+    const bars = hourBars({ planned: "40", by_hour: [{ hour: 1, good: "7", scrap: "1" }] }, 8, span, "2026-03-02T01:30:00Z");
+    expect(bars.map((bar) => [bar.good, bar.scrap, bar.due, bar.future]).slice(0, 3)).toEqual([[0, 0, 5, false], [7, 1, 5, false], [0, 0, 5, true]]);
+    expect(shiftShare(span, "2026-03-02T02:00:00Z")).toBe(0.25);
+    const row = (more: Partial<CenterRow>): CenterRow => ({ center: { id: "c", code: "C", name: "C" }, planned: "40", good: "0", scrap: "0", by_hour: [], jobs: [], job_count: 0, stuck: 0, machines: [], people: [], posts: [], calls: [], ...more });
+    const called = row({ planned: "0", calls: [{ status: "open" } as Call] });
+    expect(rank(called, 0.5)).toBeGreaterThan(rank(row({ good: "0" }), 0.5));
+    expect(rank(row({ good: "0" }), 0.5)).toBeGreaterThan(rank(row({ good: "20" }), 0.5));
+  });
+  test("counts machines by state, never an unknown one as running", () => {
+    const rows = [{ state: "running" }, { state: "stopped" }, { state: "no_signal" }] as WallRow[];
+    expect(machinesByState(rows).map((each) => `${each.state} ${each.count}`)).toEqual(["stopped 1", "setup 0", "idle 0", "no_signal 1", "running 1"]);
+    expect(drawn("no_signal")).toBe("planned");
+    expect(stopMinutes({ began_at: "2026-03-02T00:00:00Z", ended_at: null }, "2026-03-02T00:45:30Z")).toBe(45);
+  });
 });

@@ -27,6 +27,8 @@ export const pages: NavPage[] = [
   { name: "buy", to: "/buy", icon: "cart", word: "nav.buy", right: "procurement.order_requisitions" },
   { name: "shipping", to: "/shipping", icon: "truck", word: "nav.shipping", right: "logistics.view_shipment" },
   { name: "production", to: "/production", icon: "machine", word: "nav.production", right: "production.view_work_order" },
+  { name: "shift", to: "/shift", icon: "users", word: "nav.shift", right: "production.view_shift_post" },
+  { name: "equipment", to: "/equipment", icon: "tools", word: "nav.equipment", right: "equipment.view_machine_state" },
   { name: "quality", to: "/quality", icon: "shield", word: "nav.quality", right: "quality.view_inspection" },
   { name: "screens", to: "/screens", icon: "chart", word: "nav.screens", right: ["order_progress", "plan_load", "stock_use", "quality_trace", "supplier_performance"].map((name) => `overviews.view_${name}`) },
   { name: "displays", to: "/displays", icon: "globe", word: "nav.displays", right: "access.register_display" },

@@ -7,7 +7,7 @@ export interface Figure {
 }
 
 const paths: Record<string, string> = {
-  plan: "/plan", buy: "/buy", orders: "/orders", quality: "/quality", production: "/production",
+  plan: "/plan", buy: "/buy", orders: "/orders", quality: "/quality", production: "/production", shift: "/shift",
   arrivals: "/list/procurement/asn?status=announced", picks: "/list/inventory/pick_task?status=open", shipments: "/list/logistics/shipment",
 };
 
@@ -18,5 +18,5 @@ export function figureTone(figure: Figure): "good" | "bad" | "warn" | "plain" {
   const neutral = ["open_lines", "arrivals", "picks", "shipments", "offers", "work_orders", "proposals"];
   if (neutral.includes(figure.name)) return "plain";
   if (!figure.count) return "good";
-  return figure.name === "late_lines" ? "bad" : "warn";
+  return ["late_lines", "help_calls"].includes(figure.name) ? "bad" : "warn";
 }

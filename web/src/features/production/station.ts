@@ -12,6 +12,24 @@ export interface KitRow {
   state: "ready" | "in_store" | "missing";
 }
 
+export interface Step {
+  id: string;
+  position: number;
+  text: string;
+  link: string;
+  capture: "none" | "number" | "text" | "check";
+  unit: string;
+  lower: string | null;
+  upper: string | null;
+  required: boolean;
+  /** What was last written down here and still stands. */
+  value: string | null;
+  within: boolean | null;
+  at: string | null;
+}
+
+export type Block = "machine_down" | "material_missing" | "waits_before" | "material_in_store" | "not_released";
+
 export interface Job {
   operation_id: string;
   sequence: number;
@@ -34,6 +52,13 @@ export interface Job {
   planned_finish_at: string | null;
   due_at: string;
   inspect: boolean;
+  instruction: string;
+  run_minutes: string;
+  steps: Step[];
+  /** How a running job keeps up: pieces it should have by now, minutes each took. */
+  pace: { expected: string | null; minutes_each: string | null } | null;
+  /** Why it cannot be worked on now, the strongest reason first. */
+  blocks: Block[];
   kit: KitRow[];
 }
 
@@ -45,11 +70,37 @@ export interface MachineRow extends Told {
   expected_until: string | null;
 }
 
+export interface PersonHere {
+  /** The stay, which leaving ends. */
+  id: string;
+  person_id: string;
+  name: string;
+  since: string;
+}
+
+export const causes = ["material", "machine", "quality", "tool", "instruction", "other"] as const;
+export type Cause = (typeof causes)[number];
+
+export interface Call {
+  id: string;
+  number: string;
+  status: "open" | "acknowledged";
+  cause: Cause;
+  work_center: Told;
+  called_at: string;
+  called_by: string | null;
+  acknowledged_at: string | null;
+  acknowledged_by: string | null;
+  note: string;
+}
+
 export interface StationAnswer {
   work_center: Told & { site_id: string };
   jobs: Job[];
   machines: MachineRow[];
   scrap_reasons: Told[];
+  people: PersonHere[];
+  calls: Call[];
 }
 
 const mostTopics = 80;
@@ -127,13 +178,52 @@ export function obstacle(staged: Staged): "empty" | "reason" | null {
   return staged.scrap > 0 && !staged.reason ? "reason" : null;
 }
 
+/** What was typed at the steps of an instruction and goes with the next report. */
+export type Written = Record<string, string>;
+
+/** Steps that must be written down before there is a report, and are not: neither typed now nor kept from before. */
+export function unwritten(steps: Step[], written: Written): Step[] {
+  return steps.filter((step) => step.required && !written[step.id]?.trim() && step.value === null);
+}
+
+/** Whether a typed value lies within a step's limits; null: nothing to say (no limits, or no number yet). */
+export function withinLimits(step: Pick<Step, "capture" | "lower" | "upper">, value: string): boolean | null {
+  if (step.capture === "check") return value === "yes" ? true : value === "no" ? false : null;
+  if (step.capture !== "number" || (step.lower === null && step.upper === null)) return null;
+  const number = Number(value);
+  if (!value.trim() || !Number.isFinite(number)) return null;
+  return (step.lower === null || number >= Number(step.lower)) && (step.upper === null || number <= Number(step.upper));
+}
+
+/** Pieces ahead of the plan (negative: behind); null when there is no plan to hold them against. */
+export function ahead(job: Pick<Job, "pace" | "good">, staged = 0): number | null {
+  const expected = job.pace?.expected;
+  return expected === null || expected === undefined ? null : Number(job.good) + staged - Number(expected);
+}
+
+/** One tap of the pallet mode: a pallet, or what is left when that is less. */
+export const palletOf = (perPallet: number, left: number): number => Math.max(0, Math.min(perPallet, left));
+
+export interface ReportBody {
+  operation: string;
+  good?: string;
+  scrap?: string;
+  rework?: string;
+  scrap_reason?: string;
+  person_id?: string;
+  values?: { step: string; value: string }[];
+}
+
 /** The body of production.report_operation. Quantities go as text: no float touches them on the way. */
-export function reportBody(operation: string, staged: Staged): Record<string, string> {
-  const body: Record<string, string> = { operation };
+export function reportBody(operation: string, staged: Staged, written: Written = {}, person: string | null = null): ReportBody {
+  const body: ReportBody = { operation };
   if (staged.good) body.good = String(staged.good);
   if (staged.scrap) body.scrap = String(staged.scrap);
   if (staged.rework) body.rework = String(staged.rework);
   if (staged.scrap && staged.reason) body.scrap_reason = staged.reason;
+  if (person) body.person_id = person;
+  const values = Object.entries(written).filter(([, value]) => value.trim());
+  if (values.length) body.values = values.map(([step, value]) => ({ step, value: value.trim() }));
   return body;
 }
 
