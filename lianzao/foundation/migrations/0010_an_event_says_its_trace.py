@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("foundation", "0007_what_is_due_is_read_in_order"),
+        ("foundation", "0009_print_layouts"),
     ]
 
     operations = [
