@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from lianzao.access import commands as access
 from lianzao.access import passwords, sessions
-from lianzao.access.models import Person, Role, Site
+from lianzao.access.models import Display, Person, Role, Site
 from lianzao.foundation import packing, registry
 from lianzao.foundation.actor import ALL, Actor, system_actor
 from lianzao.foundation.command import run
@@ -220,8 +220,8 @@ def test_a_wall_display_hears_of_its_site_until_it_is_cut_off(door: Door) -> Non
     code, key = passwords.new_link_code(), passwords.new_display_key()
     access.link_display(SYSTEM, display=made, digest=passwords.digest(code))
     access.connect_display(
-        SYSTEM, display=made.id, link_digest=passwords.digest(code), key_digest=passwords.digest(key)
-    )  # type: ignore[arg-type]
+        SYSTEM, display=Display.objects.get(), link_digest=passwords.digest(code), key_digest=passwords.digest(key)
+    )
     assert Line(door.way, "sales.OrderConfirmed,kind:production.work_order", key).status == 403
     line = door.listen("production.OperationReported,sales.OrderConfirmed", key)
     door.tell("production.OperationReported", there.id, good="1")
@@ -231,7 +231,7 @@ def test_a_wall_display_hears_of_its_site_until_it_is_cut_off(door: Door) -> Non
     assert heard is not None and heard["id"] == told
     assert set(heard) == {"id", "event", "at", "site_id", "topics"}
     began = time.monotonic()
-    access.revoke_display(SYSTEM, display=made.id)  # type: ignore[arg-type]
+    access.revoke_display(SYSTEM, display=Display.objects.get())
     assert line.news() is None and time.monotonic() - began < 5
     assert Line(door.way, "production.OperationReported", key).status == 401
 

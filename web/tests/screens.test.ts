@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { codeIn } from "@/features/screens/device";
 import { displayState, type DisplayRow } from "@/features/screens/displays";
 import { keptFloor, weeksWithFigures } from "@/features/screens/orderProgress";
-import { byHour, fullest, today, type PlanLoad } from "@/features/screens/planLoad";
+import { byHour, fitting, fullest, today, type PlanLoad } from "@/features/screens/planLoad";
 import { buildOf, fitted, nextPlace, placeIn } from "@/features/screens/playlist";
 import { cumulated, heatTone, isEmpty, twinOf, type DrawnFigures } from "@/kit/chart/figures";
 import { optionsOf } from "@/kit/chart/options";
@@ -97,6 +97,12 @@ describe("the screens' sums", () => {
     expect(byHour(hours, "b")).toEqual({ from: 2, plan: [2, 2], good: [2, null] });
     expect(today(hours)).toEqual({ good: 6, due: 7, percent: 85.7 });
     expect(today(null)).toBeNull();
+  });
+  it("show as many machines as fit, those that stand still first and whole", () => {
+    const machine = (code: string, state: "running" | "stopped") => ({ id: code, code, name: code, work_center: null, state, since: null, reason: null, planned: false, expected_until: null });
+    const many = [machine("s1", "stopped"), ...["a", "b", "c", "d"].map((code) => machine(code, "running"))];
+    expect(fitting(many, 2, 3).map((one) => one.code)).toEqual(["s1", "a", "b", "c"]);
+    expect(fitting([...many, machine("s2", "stopped"), machine("s3", "stopped")], 2, 3).map((one) => one.code)).toEqual(["s1", "s2"]);
   });
   it("find the fullest cell, and none where there is none", () => {
     const cell = (percent: number | null) => ({ planned: 0, capacity: 0, percent });

@@ -72,15 +72,17 @@ def test_cut_off_retired_expired_and_unknown_displays_are_told_the_same(door: Do
     assert tv.get(path).status_code == 200
     later("access_display.expires_at", "3 days")
     answers = [tv.get(path)]
-    commands.change_display(door.by("root"), display=display.id, expires_at=clock.real_now() + timedelta(days=9))
+    commands.change_display(
+        door.by("root"), display=Display.objects.get(), expires_at=clock.real_now() + timedelta(days=9)
+    )
     assert tv.get(path).status_code == 200
-    commands.revoke_display(door.by("root"), display=display.id)
+    commands.revoke_display(door.by("root"), display=Display.objects.get())
     answers.append(tv.get(path))
     with pytest.raises(Conflict, match="already_revoked"):
-        commands.revoke_display(door.by("root"), display=display.id)
+        commands.revoke_display(door.by("root"), display=Display.objects.get())
     tv = opened(door, Display.objects.get())
     assert tv.get(path).status_code == 200
-    commands.retire_display(door.by("root"), display=display.id)
+    commands.retire_display(door.by("root"), display=Display.objects.get())
     answers += [tv.get(path), Client(headers={"Authorization": "Bearer lzd_nothing"}).get(path)]
     told = [{name: value for name, value in each.json().items() if name != "trace_id"} for each in answers]
     assert [each.status_code for each in answers] == [401] * 4 and all(each == told[0] for each in told)

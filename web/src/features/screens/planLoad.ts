@@ -81,6 +81,13 @@ export function byHour(hours: NonNullable<PlanLoad["hours"]>, center: string | n
   return { from, plan: plan.slice(from, until + 1), good: good.slice(from, until + 1) };
 }
 
+/** The machines that fit on a wall, worst first: one that stands still or is set up takes a row of its own. */
+export function fitting(machines: MachineNow[], rows: number, columns: number): MachineNow[] {
+  const wide = machines.filter((one) => one.state === "stopped" || one.state === "setup").slice(0, rows);
+  const others = machines.filter((one) => one.state !== "stopped" && one.state !== "setup");
+  return [...wide, ...others.slice(0, (rows - wide.length) * columns)];
+}
+
 /** Today in all: good pieces, and what should be there by now. */
 export function today(hours: PlanLoad["hours"]): { good: number; due: number; percent: number | null } | null {
   if (!hours) return null;
