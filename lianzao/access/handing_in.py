@@ -20,7 +20,7 @@ from lianzao.foundation import clock, words
 from lianzao.foundation.actor import Actor, system_actor
 from lianzao.foundation.command import Command, run
 from lianzao.foundation.registry import COMMANDS
-from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, RuleBroken, Unavailable
+from lianzao.values.errors import Conflict, DomainError, Invalid, NotAllowed, NotKnown, RuleBroken, Unavailable
 from lianzao.values.time import parse_instant
 
 #: A device's clock was compared with ours at login; it may have drifted since.
@@ -47,7 +47,10 @@ def pass_of(by: Actor) -> tuple[str, bytes, datetime]:
         raise NotAllowed("not_allowed", right="access.offline_pass")
     with connection.cursor() as cursor:
         cursor.execute(STAY, [by.session])
-        id, person, station, site, opened_at, ends_at = cursor.fetchone()
+        found = cursor.fetchone()
+    if found is None:
+        raise NotKnown("not_known")
+    id, person, station, site, opened_at, ends_at = found
     text = sealing.written(sealing.Pass(id, person, station, site or by.site, opened_at, ends_at))
     return text, sealing.key_of(settings.SECRET_KEY, text), ends_at
 

@@ -145,7 +145,7 @@ def test_what_is_refused_is_told_here_and_the_lead_does_it_again(plant: Plant, w
     page.get_by_role("button", name="全部完成").click()
     page.locator("[data-report]").click()  # 60 of 60, as far as anybody here knows
     waiting(page, 1)
-    operation = plant.today.operations.order_by("sequence").first()
+    operation = plant.today.operations.order_by("sequence")[0]
     production.report_operation(plant.by("lead"), operation=operation, good=Decimal(55))
     back(window)
     expect(page.get_by_text(re.compile("未被接受"))).to_be_visible(timeout=20_000)

@@ -92,7 +92,7 @@ def cutting(house: House) -> WorkOrder:
 
 
 def first(work_order: WorkOrder) -> str:
-    return str(work_order.operations.order_by("sequence").first().id)
+    return str(work_order.operations.order_by("sequence")[0].id)
 
 
 def test_what_was_kept_is_done_once_at_the_time_of_the_act_also_after_badge_out(
@@ -109,6 +109,7 @@ def test_what_was_kept_is_done_once_at_the_time_of_the_act_also_after_badge_out(
         )
         for good in (3, 4)
     ]
+    assert terminal.station is not None
     terminal.leave()
     house.advance(hours=2)
     answers = [terminal.hand_in(each) for each in [*kept, kept[0]]]  # the first once more: its answer was lost
