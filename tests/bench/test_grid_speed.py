@@ -1,26 +1,28 @@
 """A list of more than ten thousand rows scrolled in a real browser, down and across: how long its frames take.
 
-The reference of the same run is an empty page of the same browser that does nothing but ask for frames: what is above
-that is ours, what is not is the machine's.
+The reference of the same run is an empty page of the same browser that does nothing but ask for frames. Beside the time
+between frames stands the processor time of the page's main thread for each: on a machine with other work going on the
+first tells of that work, the second of ours.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.served import served
 
 pytestmark = pytest.mark.bench
 ROWS = 12_000
-#: Of the design (frontend.md, section 9).
+#: The aim for a frame; and what of it the main thread may need, so that a display of 60 Hz is kept up with.
 FRAME_MS = 24.0
+THREAD_MS = 12.0
 SET_UP = """
 from lianzao.access import commands as access
 from lianzao.access.models import Role
@@ -65,10 +67,6 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-def p95(times: list[float]) -> float:
-    return statistics.quantiles(times, n=20)[-1]
-
-
 def test_ten_thousand_rows_scroll_within_a_frame(browser: Browser, tmp_path: Path) -> None:
     with served(tmp_path) as product:
         product.inside(SET_UP)
@@ -82,22 +80,35 @@ def test_ten_thousand_rows_scroll_within_a_frame(browser: Browser, tmp_path: Pat
         page.locator("button[type=submit]").click()
         grid = page.locator("main [data-grid]")
         expect(grid).to_have_attribute("aria-rowcount", str(ROWS + 1), timeout=30_000)
-        figures: dict[str, Any] = {"empty": measured(empty, "down", 0)}
+        figures: dict[str, tuple[float, float]] = {"empty": measured(empty, "down", 0)}
         page.bring_to_front()
         for way, step in (("down", 120), ("down", 2_400), ("across", 40)):
             measured(page, way, step, frames=60)  # what is loaded once
             figures[f"{way} {step}"] = measured(page, way, step)
-        figures["drawn"] = page.locator("main [role=row]").count()
+        drawn = page.locator("main [role=row]").count()
         context.close()
-    told = ", ".join(
-        f"{name}: {value if name == 'drawn' else f'p95 {value:.1f} ms'}" for name, value in figures.items()
-    )
-    print(f"\n{ROWS} rows: {told}")
-    assert figures["drawn"] < 60
-    for name, value in figures.items():
-        if name not in ("empty", "drawn"):
-            assert value < max(FRAME_MS, figures["empty"] + 8), f"{name}: p95 {value:.1f} ms"
+    told = ", ".join(f"{name}: p95 {frame:.1f} ms, thread {cpu:.1f} ms" for name, (frame, cpu) in figures.items())
+    print(f"\n{ROWS} rows, {drawn} drawn: {told}; load {os.getloadavg()[0]:.0f}")
+    assert drawn < 60
+    crowded = os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+    for name, (frame, cpu) in figures.items():
+        if name != "empty":
+            assert cpu < THREAD_MS, f"{name}: {cpu:.1f} ms of the main thread for each frame"
+            assert crowded or frame < max(FRAME_MS, figures["empty"][0] + 8), f"{name}: p95 {frame:.1f} ms"
 
 
-def measured(page: Page, way: str, step: int, frames: int = 300) -> float:
-    return p95(page.evaluate(SCROLL, [way, step, frames]))
+def measured(page: Page, way: str, step: int, frames: int = 300) -> tuple[float, float]:
+    """The 95th percentile of the time between frames, and the main thread's processor time for each frame."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = busy(devtools)
+    times = page.evaluate(SCROLL, [way, step, frames])
+    spent = busy(devtools) - before
+    devtools.detach()
+    return statistics.quantiles(times, n=20)[-1], spent * 1000 / frames
+
+
+def busy(devtools: CDPSession) -> float:
+    """Seconds the main thread has worked."""
+    told = devtools.send("Performance.getMetrics")["metrics"]
+    return next(each["value"] for each in told if each["name"] == "TaskDuration")

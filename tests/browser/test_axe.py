@@ -16,8 +16,9 @@ def test_axe_is_looking(plant: Plant, windows: Open) -> None:
     expect(page.locator("main h1")).to_be_visible()
     bad = '<main id=bad><img src=x><p style="color:#ccc;background:#fff">pale</p></main>'
     page.evaluate("(bad) => document.body.insertAdjacentHTML('beforeend', bad)", bad)
-    with pytest.raises(AssertionError, match=r"image-alt.*(.|\n)*color-contrast"):
+    with pytest.raises(AssertionError) as caught:
         check_axe(page, "#bad")
+    assert "image-alt" in str(caught.value) and "color-contrast" in str(caught.value)
 
 
 @pytest.mark.parametrize("path", ["/", "/list/catalog/item"])

@@ -52,9 +52,7 @@ def test_only_one_revision_counts_today(house: House) -> None:
 
 def test_what_may_not_be_read_is_not_told(house: House) -> None:
     planner, steel = house.by("planner"), house.item("STEEL").id
-    masked = replace(
-        planner, masks=frozenset({"engineering.bom_line.quantity_per", "procurement.supplier_item.price"})
-    )
+    masked = replace(planner, masks=frozenset({"engineering.bom_line.quantity_per", "procurement.supplier_item.price"}))
     told = item_sheet(masked, steel, house.site_id)
     assert [each["quantity_per"] for each in told["used"]] == [None, None]
     assert "price" not in told["suppliers"][0] or told["suppliers"][0]["price"] is None
