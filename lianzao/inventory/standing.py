@@ -147,7 +147,7 @@ WITH last AS (
 ), moved AS (
     SELECT p.id, count(*) AS moves FROM inventory_move m
     CROSS JOIN LATERAL (VALUES (m.source_id), (m.target_id)) side(place)
-    JOIN place p ON p.id = side.place AND m.recorded_at >= p.since
+    JOIN place p ON p.id = side.place AND m.recorded_at > p.since
     WHERE m.site_id = %(site)s AND m.id >= %(first)s
     GROUP BY p.id
 )
@@ -156,7 +156,7 @@ SELECT p.id,
        extract(day FROM %(at)s::timestamptz - p.counted_at)::int,
        coalesce(moved.moves, 0),
        (SELECT count(*) FROM inventory_pick_task t WHERE t.site_id = %(site)s AND t.source_id = p.id
-          AND t.status = 'short' AND t.done_at >= p.since),
+          AND t.status = 'short' AND t.done_at > p.since),
        (SELECT count(*) FROM inventory_pending_move u WHERE u.site_id = %(site)s AND u.source_id = p.id
           AND u.status = 'pending' AND u.reason = 'uncovered')
 FROM place p LEFT JOIN moved ON moved.id = p.id

@@ -70,6 +70,7 @@ def furnish(house: House) -> None:
         upper="20.25",
     )
     house.make("foundation.create_code_rule", entity_kind="sales.sales_order", pattern="S{yy}-{seq:4}")
+    house.make("inventory.create_count_policy", site_id=house.site_id, approve_value="500")
     house.make(
         "logistics.create_sscc_range", site_id=house.site_id, company_prefix="6901234", extension=3, next_serial=1
     )
