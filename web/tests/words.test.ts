@@ -2,7 +2,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 // @ts-expect-error: a plain script, shared with the command line
 import { rawWords } from "../scripts/words.mjs";
+import deskEn from "@/words/desk.en.json";
+import desk from "@/words/desk.zh.json";
 import en from "@/words/en.json";
+import screensEn from "@/words/screens.en.json";
+import screens from "@/words/screens.zh.json";
 import zh from "@/words/zh.json";
 
 type Tree = { [key: string]: string | Tree };
@@ -10,13 +14,18 @@ type Tree = { [key: string]: string | Tree };
 function flat(tree: Tree, prefix = ""): Map<string, string> {
   return new Map(Object.entries(tree).flatMap(([key, value]) => (typeof value === "string" ? [[prefix + key, value] as const] : [...flat(value, `${prefix}${key}.`)])));
 }
-const chinese = flat(zh);
-const english = flat(en);
+const chinese = flat({ ...zh, ...desk, ...screens });
+const english = flat({ ...en, ...deskEn, ...screensEn });
 const facts = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 
 describe("words", () => {
   test("both languages have the same keys", () => {
     expect([...english.keys()].sort()).toEqual([...chinese.keys()].sort());
+  });
+
+  test("a feature's words stand in one set only", () => {
+    const names = [zh, desk, screens].flatMap((set) => Object.keys(set));
+    expect(new Set(names).size).toBe(names.length);
   });
 
   test("none is empty, and both name the same facts", () => {

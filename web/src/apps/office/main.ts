@@ -1,5 +1,7 @@
+import { needWords } from "@/words";
 import { start } from "../start";
 import App from "./App.vue";
 import { routes } from "./routes";
 
+needWords("desk");
 void start(App, routes, "/");

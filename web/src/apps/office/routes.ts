@@ -1,6 +1,7 @@
 /** The office's pages. Pages of a room live in features/<room> and are added here, each behind a lazy import. */
 
 import type { RouteRecordRaw } from "vue-router";
+import { withWords } from "@/words";
 
 export const routes: RouteRecordRaw[] = [
   { path: "/login", component: () => import("@/features/access/LoginPage.vue"), meta: { open: true, bare: true, title: "login.title" } },
@@ -22,7 +23,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/quality", name: "quality", component: () => import("@/features/quality/QualityPage.vue"), meta: { title: "nav.quality", right: "quality.view_inspection" } },
   { path: "/trace/:lot", name: "trace", component: () => import("@/features/quality/TracePage.vue"), meta: { title: "trace.title", right: "inventory.view_lot" } },
   { path: "/production", name: "production", component: () => import("@/features/production/ProductionPage.vue"), meta: { title: "nav.production", right: "production.view_work_order" } },
-  { path: "/screens/:name?", name: "screens", component: () => import("@/features/screens/ScreensPage.vue"), meta: { title: "screens.title" } },
+  { path: "/screens/:name?", name: "screens", component: () => withWords("screens", () => import("@/features/screens/ScreensPage.vue")), meta: { title: "screens.title" } },
   { path: "/displays", name: "displays", component: () => import("@/features/screens/DisplaysPage.vue"), meta: { title: "displays.title", right: "access.view_display" } },
   { path: "/shift", name: "shift", component: () => import("@/features/production/ShiftPage.vue"), meta: { title: "nav.shift", right: "production.view_work_order" } },
   { path: "/equipment", name: "equipment", component: () => import("@/features/equipment/EquipmentPage.vue"), meta: { title: "nav.equipment", right: "equipment.view_machine_state" } },

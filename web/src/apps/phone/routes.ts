@@ -1,6 +1,7 @@
 /** The phone's pages, each from its room's folder and behind a lazy import. `tabs` are the bottom bar (at most four beside the scan). */
 
 import type { RouteRecordRaw } from "vue-router";
+import { withWords } from "@/words";
 import type { IconName } from "@/kit/icons";
 import type { WordKey } from "@/words";
 
@@ -25,7 +26,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/lot/:id", component: () => import("@/features/warehouse/LotPage.vue"), meta: { title: "phone.scan", right: "inventory.view_lot" } },
   { path: "/trace/:id", redirect: (to) => `/lot/${String(to.params.id)}` },
   { path: "/scan", name: "scan", component: () => import("@/features/warehouse/ScanPage.vue"), meta: { title: "phone.scan", right: "inventory.view_lot" } },
-  { path: "/screens/:name?", name: "screens", component: () => import("@/features/screens/ScreensPage.vue"), meta: { title: "screens.title" } },
+  { path: "/screens/:name?", name: "screens", component: () => withWords("screens", () => import("@/features/screens/ScreensPage.vue")), meta: { title: "screens.title" } },
   { path: "/print/:paper/:id", name: "print", component: () => import("@/features/printing/PrintPage.vue"), meta: { title: "print.title" } },
   { path: "/no-right", component: () => import("@/features/access/WelcomePage.vue"), meta: { title: "noRight.title" } },
   { path: "/me", component: () => import("@/features/access/MePage.vue"), meta: { title: "nav.me" } },

@@ -6,7 +6,7 @@ import { configureClient } from "@/api/client";
 import { useDevice } from "@/features/screens/device";
 import { lineOfDevice } from "@/live/transport";
 import { preferences, usePreferences } from "@/session/preferences";
-import { installWords } from "@/words";
+import { installWords, needWords } from "@/words";
 import App from "./App.vue";
 import "@/tokens/tokens.css";
 import "@/tokens/base.css";
@@ -16,6 +16,7 @@ async function begin(): Promise<void> {
   const app = createApp(App);
   app.use(createPinia());
   installWords(app);
+  needWords("screens");
   const device = useDevice();
   configureClient({ language: () => preferences.language, headers: device.headers, signedOut: () => device.refused() });
   lineOfDevice(device.headers);
