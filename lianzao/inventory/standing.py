@@ -110,7 +110,7 @@ def standing(
             taken = min(left, quantity - reserved)
             pooled[(item, place[1])] = left - taken
             reserved += taken
-        found.append(Standing(*pile, reserved, why))
+        found.append(Standing(*pile, reserved=reserved, why_held=why))
     return found
 
 
