@@ -133,6 +133,11 @@ def shelves(site_id: UUID, item_id: UUID, lot_id: UUID | None = None) -> list[Sh
     return [Shelf(*row) for row in query(SHELF_SQL, {"site": site_id, "item": item_id, "lot": lot_id})]
 
 
+def put_away_to(site_id: UUID, item_id: UUID, lot_id: UUID | None = None, most: int = 3) -> list[tuple[Shelf, str]]:
+    """Where to put an item (and lot) away, the best first, each with its reason."""
+    return rules.put_away_to(shelves(site_id, item_id, lot_id), most)
+
+
 COUNTABLE_SQL = """
 WITH last AS (
     SELECT DISTINCT ON (c.location_id) c.location_id, c.counted_at FROM inventory_count_line c
