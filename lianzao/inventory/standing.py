@@ -110,7 +110,7 @@ def standing(
             taken = min(left, quantity - reserved)
             pooled[(item, place[1])] = left - taken
             reserved += taken
-        found.append(Standing(*pile, reserved, why))
+        found.append(Standing(*pile, reserved=reserved, why_held=why))
     return found
 
 
@@ -131,6 +131,11 @@ GROUP BY a.id, a.code, h.store_location_id
 def shelves(site_id: UUID, item_id: UUID, lot_id: UUID | None = None) -> list[Shelf]:
     """The store's places as putting an item (and lot) away needs to know them."""
     return [Shelf(*row) for row in query(SHELF_SQL, {"site": site_id, "item": item_id, "lot": lot_id})]
+
+
+def put_away_to(site_id: UUID, item_id: UUID, lot_id: UUID | None = None, most: int = 3) -> list[tuple[Shelf, str]]:
+    """Where to put an item (and lot) away, the best first, each with its reason."""
+    return rules.put_away_to(shelves(site_id, item_id, lot_id), most)
 
 
 COUNTABLE_SQL = """

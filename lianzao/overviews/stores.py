@@ -13,7 +13,7 @@ from lianzao.catalog.models import Item
 from lianzao.foundation import registry, scope
 from lianzao.foundation.actor import Actor
 from lianzao.foundation.facts import labels
-from lianzao.inventory import rules, standing
+from lianzao.inventory import standing
 from lianzao.inventory.models import CountLine, CountSheet, Lot
 from lianzao.inventory.standing import Standing
 from lianzao.overviews.order_360 import named, named_item
@@ -118,7 +118,7 @@ def put_away(by: Actor, site_id: UUID) -> dict[str, Any]:
 
 def places(by: Actor, site_id: UUID, item_id: UUID, lot_id: UUID | None = None, most: int = 3) -> list[dict[str, Any]]:
     """Where to put an item (and lot) away, the best first, each with its reason."""
-    found = rules.put_away_to(standing.shelves(site_id, item_id, lot_id), most)
+    found = standing.put_away_to(site_id, item_id, lot_id, most)
     known = {
         each.id: each for each in scope.visible(by, Location).filter(pk__in=[shelf.location_id for shelf, _ in found])
     }

@@ -72,11 +72,12 @@ def answer_chase(by: Actor, *, chase: Chase, answer: str, expected_on: date | No
     chase.answered_at, chase.answered_by = by.now, by.id
     if expected_on is not None and expected_on != line.expected_on:
         change_expected(by, schedule_line=line, expected_on=expected_on, reason=chase.answer[:200])
-    chase.answered_on = expected_on or line.expected_on
+    answered_on = expected_on or line.expected_on
+    chase.answered_on = answered_on
     chase.save()
     publish(
         ChaseAnswered(
-            order.site_id, chase.id, line.id, order.id, order.supplier_id, chase.answered_on, chase.answer,
+            order.site_id, chase.id, line.id, order.id, order.supplier_id, answered_on, chase.answer,
             (order.supplier_id,),
         )
     )  # fmt: skip

@@ -42,7 +42,7 @@ def elements(code: str) -> dict[str, str]:
         text = text[3:]
     elif SEPARATOR not in text and not (len(text) == 20 and text.startswith("00") and text.isdigit()):
         return {}
-    found = {}
+    parts: dict[str, str] = {}
     while text:
         identifier = next((text[:size] for size in (2, 3, 4) if text[:size] in IDENTIFIERS), None)
         if identifier is None:
@@ -52,6 +52,6 @@ def elements(code: str) -> dict[str, str]:
         value = rest[:length] if length else rest.partition(SEPARATOR)[0]
         if not value or (length and len(value) != length):
             return {}
-        found[identifier] = value
+        parts[identifier] = value
         text = rest[len(value) :].removeprefix(SEPARATOR)
-    return found
+    return parts

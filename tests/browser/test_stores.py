@@ -130,6 +130,7 @@ def test_goods_are_put_away_counted_twice_and_asked_for_by_scan(plant: Plant, wi
     assert at(plant, "SCREW", "FG") == 990
 
     phone.goto(urljoin(phone.url, "/phone/stock"))
+    expect(phone.locator(".scan input")).to_be_visible()
     scan(phone, "SCREW")
     expect(phone.locator("[data-pile='SCREW']").first).to_contain_text("990")
     scan(phone, "M-900")

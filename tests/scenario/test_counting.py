@@ -146,7 +146,7 @@ def test_what_the_sheet_does_not_list_is_added_and_only_within_the_count(floor: 
         ("not_of_this_count", {"item": floor.screw, "location": floor.line}),
     ):
         with pytest.raises(RuleBroken, match=code):
-            inventory.count_found(floor.by, sheet=sheet, counted=D(1), **body)
+            inventory.count_found(floor.by, sheet=sheet, counted=D(1), **body)  # type: ignore[arg-type]
     with pytest.raises(Conflict, match="count_line_known"):
         inventory.count_found(floor.by, sheet=sheet, item=floor.screw, counted=D(1))
     inventory.record_count(floor.by, line=found, counted=D(3))
