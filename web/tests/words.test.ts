@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 // @ts-expect-error: a plain script, shared with the command line
 import { rawWords } from "../scripts/words.mjs";
 import en from "@/words/en.json";
+import screensEn from "@/words/screens.en.json";
+import screensZh from "@/words/screens.zh.json";
 import zh from "@/words/zh.json";
 
 type Tree = { [key: string]: string | Tree };
@@ -10,8 +12,8 @@ type Tree = { [key: string]: string | Tree };
 function flat(tree: Tree, prefix = ""): Map<string, string> {
   return new Map(Object.entries(tree).flatMap(([key, value]) => (typeof value === "string" ? [[prefix + key, value] as const] : [...flat(value, `${prefix}${key}.`)])));
 }
-const chinese = flat(zh);
-const english = flat(en);
+const chinese = flat({ ...zh, ...screensZh });
+const english = flat({ ...en, ...screensEn });
 const facts = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 
 describe("words", () => {

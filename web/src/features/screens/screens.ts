@@ -10,11 +10,12 @@
  * 4. The page: `<Name>Screen.vue` with the props `ScreenProps`. It is laid out with `Panel`, `Figure`, `Chart`, `HeatMap`,
  *    `Drill` of this folder and the kit. Its root has the class `screen-page`: on the wall it fills 1888 x 960 px without
  *    scroll bars, at a desk and on a phone it flows (container queries, see wall.css). Sizes by tokens only.
- * 5. Words: `screens.<name>` (its title) and what it says below `<name>.` in zh.json and en.json.
+ * 5. Words: its title `screens.<name>` in zh.json and en.json; what it says below `<name>.` in screens.zh.json and
+ *    screens.en.json, which are fetched with the pages.
  */
 
 import { defineAsyncComponent, type Component } from "vue";
-import type { WordKey } from "@/words";
+import { speakAlso, type WordKey } from "@/words";
 import type { IconName } from "@/kit/icons";
 
 export interface ScreenProps<T> {
@@ -38,7 +39,7 @@ const screen = (name: string, icon: IconName, topics: string[], page: () => Prom
   right: `overviews.view_${name}`,
   icon,
   topics,
-  page: defineAsyncComponent(page),
+  page: defineAsyncComponent(async () => (await Promise.all([page(), speakAlso("screens")]))[0]),
 });
 
 export const screens: Screen[] = [
