@@ -134,6 +134,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/change_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.change_display
+         * @description Rename a wall display, or change what it shows, how long each, and in which language and colours.
+         */
+        post: operations["access_change_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/change_password": {
         parameters: {
             query?: never;
@@ -236,6 +256,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/connect_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.connect_display
+         * @description Bind a wall display to the browser that keeps this key, and use up the link; an earlier browser's key ends.
+         *
+         *     Raises NotAllowed("link_used") when another browser was quicker.
+         */
+        post: operations["access_connect_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/create_person": {
         parameters: {
             query?: never;
@@ -302,6 +344,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/dismiss_refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.dismiss_refused_order
+         * @description Say that a refused order is not to be done after all, and why; whoever ordered it may ask you.
+         */
+        post: operations["access_dismiss_refused_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display list */
+        get: operations["access_list_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display export */
+        get: operations["access_export_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display groups */
+        get: operations["access_groups_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/display/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.display get */
+        get: operations["access_get_display"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/drop_view": {
         parameters: {
             query?: never;
@@ -362,6 +492,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/file_refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.file_refused_order
+         * @description Put an order that was refused when a terminal handed it in before somebody who decides. For the door only.
+         *
+         *     The same order is filed once, however often it is handed in.
+         */
+        post: operations["access_file_refused_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/hand_in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand In
+         * @description Carry out an order that was kept under a pass, as the pass's person; the seal proves it, no session is asked for.
+         *
+         *     `state`: done, or filed when it was refused; then `number` is the paper that somebody decides about.
+         */
+        post: operations["access_hand_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/issue_token": {
         parameters: {
             query?: never;
@@ -379,6 +553,26 @@ export interface paths {
          *     At most a year. Raises Invalid, NotAllowed("right_not_held"), NotAllowed("token_by_person_only").
          */
         post: operations["access_issue_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/link_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.link_display
+         * @description Record a link by its digest: for half an hour, one browser may become this display. An earlier link ends.
+         */
+        post: operations["access_link_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -465,6 +659,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/new_display_link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New Display Link
+         * @description A link for a wall display. The answer shows its code once; we keep its digest only, for half an hour.
+         */
+        post: operations["access_new_display_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/new_token": {
         parameters: {
             query?: never;
@@ -479,6 +693,46 @@ export interface paths {
          * @description Make an API token. The answer shows it once; we keep its digest only.
          */
         post: operations["access_new_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/offline_pass": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offline Pass
+         * @description The pass of this stay and its key, under which a terminal or phone keeps orders while the network is away.
+         */
+        post: operations["access_offline_pass"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/open_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Display
+         * @description Become a wall display by its link. The answer holds the key, once; 401 when the link is unknown or used up.
+         */
+        post: operations["access_open_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -573,6 +827,119 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/redo_refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redo Refused Order
+         * @description Do a refused order again as it ought to be; the paper is settled with it. The correction is an order of its own.
+         *
+         *     Its id is that of the paper, so that a second try is the same order.
+         */
+        post: operations["access_redo_refused_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.refused_order list */
+        get: operations["access_list_refused_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/refused_order/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.refused_order export */
+        get: operations["access_export_refused_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/refused_order/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.refused_order groups */
+        get: operations["access_groups_refused_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/refused_order/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** access.refused_order get */
+        get: operations["access_get_refused_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/register_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.register_display
+         * @description Make a screen on a wall known: at which site, which pages it shows in turn, each for how many seconds.
+         *
+         *     A browser becomes it by a link (`POST /api/access/new_display_link`). Raises Invalid("screen_unknown"),
+         *     NotAllowed("right_not_held") for a screen the maker may not see himself.
+         */
+        post: operations["access_register_display"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/register_station": {
         parameters: {
             query?: never;
@@ -647,6 +1014,26 @@ export interface paths {
          * @description Let a retired person in again, with the roles he had; his tokens stay revoked.
          */
         post: operations["access_restore_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/retire_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.retire_display
+         * @description Take a wall display out of use for good: its key and its link are worth nothing any more.
+         */
+        post: operations["access_retire_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -729,6 +1116,26 @@ export interface paths {
          * @description Take a terminal out of use: its browser's key is worth nothing any more.
          */
         post: operations["access_retire_station"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/revoke_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.revoke_display
+         * @description Make a wall display's key worthless: within a minute it shows nothing any more. A new link lets it in again.
+         */
+        post: operations["access_revoke_display"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1038,6 +1445,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access/settle_refused_order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * access.settle_refused_order
+         * @description Note that a refused order was done again, by which order. What was done again is ordered beside it.
+         */
+        post: operations["access_settle_refused_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/access/site": {
         parameters: {
             query?: never;
@@ -1186,6 +1613,26 @@ export interface paths {
          * @description The terminal this browser is bound to: what its login page shows. 404 when it is none.
          */
         get: operations["access_this_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/this_display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * This Display
+         * @description What this wall display shows, where and how. 401 when its key is unknown, expired or revoked.
+         */
+        get: operations["access_this_display"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3046,6 +3493,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/engineering/routing_step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing_step list */
+        get: operations["engineering_list_routing_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/routing_step/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing_step export */
+        get: operations["engineering_export_routing_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/routing_step/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing_step groups */
+        get: operations["engineering_groups_routing_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/routing_step/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** engineering.routing_step get */
+        get: operations["engineering_get_routing_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/engineering/set_bom_lines": {
         parameters: {
             query?: never;
@@ -3060,6 +3575,28 @@ export interface paths {
          * @description Give a bill of materials these lines, and no others, in this order. An approved bill is refused.
          */
         post: operations["engineering_set_bom_lines"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engineering/set_operation_steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * engineering.set_operation_steps
+         * @description Give an operation of a routing these steps of instruction, and no others, in this order.
+         *
+         *     Work orders freeze the steps when they are made. An approved routing is refused: instructions change by revision.
+         */
+        post: operations["engineering_set_operation_steps"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3161,7 +3698,10 @@ export interface paths {
         put?: never;
         /**
          * equipment.classify_stop
-         * @description Say, or correct, why a machine stood still, also afterwards.
+         * @description Say why a machine stood still, also afterwards.
+         *
+         *     A reason that was not said before is added. One that was said is corrected by taking the stop back and telling it
+         *     anew: the first word stays to be read.
          */
         post: operations["equipment_classify_stop"];
         delete?: never;
@@ -3332,6 +3872,28 @@ export interface paths {
          * @description Say that a machine is being set up for the next job.
          */
         post: operations["equipment_set_up_machine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/equipment/split_stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * equipment.split_stop
+         * @description Cut a stop in two: until then it stood for the reason that was said, from then on for another one.
+         *
+         *     The stop is taken back and told anew as two; what was said first stays to be read. Returns the later one.
+         */
+        post: operations["equipment_split_stop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3959,6 +4521,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/foundation/print_layout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.print_layout list */
+        get: operations["foundation_list_print_layout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/print_layout/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.print_layout export */
+        get: operations["foundation_export_print_layout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/print_layout/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.print_layout groups */
+        get: operations["foundation_groups_print_layout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/print_layout/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** foundation.print_layout get */
+        get: operations["foundation_get_print_layout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/reset_print_layout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.reset_print_layout
+         * @description Let a paper look as it was shipped again. The layout it had stays in the audit.
+         */
+        post: operations["foundation_reset_print_layout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/foundation/retry_deliveries": {
         parameters: {
             query?: never;
@@ -4092,6 +4742,28 @@ export interface paths {
         get: operations["task_file"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/foundation/write_print_layout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * foundation.write_print_layout
+         * @description Give a paper another layout: HTML with names in braces, which is checked to be harmless before it is kept.
+         *
+         *     What it was before stays in the audit. Raises Invalid("layout_wrong" | "layout_forbidden") naming the line.
+         */
+        post: operations["foundation_write_print_layout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4634,6 +5306,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inventory/approve_count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.approve_count
+         * @description Agree to the large differences of a count, which books them. Not by somebody who counted.
+         */
+        post: operations["inventory_approve_count"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/ask_recount": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.ask_recount
+         * @description Have a line counted once more, before its count is booked: somebody doubts it, or its stock has gone since.
+         */
+        post: operations["inventory_ask_recount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/balance": {
         parameters: {
             query?: never;
@@ -4702,6 +5414,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inventory/change_count_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.change_count_policy
+         * @description Change a count policy.
+         */
+        post: operations["inventory_change_count_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/close_period": {
         parameters: {
             query?: never;
@@ -4738,6 +5470,232 @@ export interface paths {
          *     `finished`: no more is to be found: the task ends short, and that is told. `scanned`: the lot's number as read.
          */
         post: operations["inventory_confirm_pick"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_found": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.count_found
+         * @description Count something the sheet does not list: it stands there although the books do not say so.
+         *
+         *     Like any difference it is counted a second time before it is believed.
+         */
+        post: operations["inventory_count_found"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_line": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_line list */
+        get: operations["inventory_list_count_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_line/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_line export */
+        get: operations["inventory_export_count_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_line/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_line groups */
+        get: operations["inventory_groups_count_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_line/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_line get */
+        get: operations["inventory_get_count_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_policy list */
+        get: operations["inventory_list_count_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_policy/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_policy export */
+        get: operations["inventory_export_count_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_policy/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_policy groups */
+        get: operations["inventory_groups_count_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_policy/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_policy get */
+        get: operations["inventory_get_count_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_sheet list */
+        get: operations["inventory_list_count_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_sheet/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_sheet export */
+        get: operations["inventory_export_count_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_sheet/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_sheet groups */
+        get: operations["inventory_groups_count_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/count_sheet/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** inventory.count_sheet get */
+        get: operations["inventory_get_count_sheet"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -4802,6 +5760,26 @@ export interface paths {
          *     Called by itself when stock arrives there; the line lead may call it by hand after putting the books right.
          */
         post: operations["inventory_cover_pending"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/create_count_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.create_count_policy
+         * @description Make a new count policy.
+         */
+        post: operations["inventory_create_count_policy"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5067,6 +6045,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inventory/open_count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.open_count
+         * @description Open a count of a place, or of an item wherever it stands at the site.
+         *
+         *     The sheet lists what to look at, without quantities: what the books say is written down only when a line is counted.
+         *     Raises Conflict("count_open") when the same is being counted already.
+         */
+        post: operations["inventory_open_count"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/open_pick_task": {
         parameters: {
             query?: never;
@@ -5289,6 +6290,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inventory/record_count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.record_count
+         * @description Say what was counted of a line. What differs is counted a second time; the second count stands.
+         *
+         *     The answer says whether it agrees or is to be counted again, never what the books say.
+         */
+        post: operations["inventory_record_count"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory/release_lot": {
         parameters: {
             query?: never;
@@ -5437,6 +6460,46 @@ export interface paths {
         get: operations["inventory_get_stock_period"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/submit_count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.submit_count
+         * @description Hand in a count. Differences are booked at once; large ones wait until a second person approves.
+         */
+        post: operations["inventory_submit_count"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/void_count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * inventory.void_count
+         * @description Throw a count away: nothing of it is booked.
+         */
+        post: operations["inventory_void_count"];
         delete?: never;
         options?: never;
         head?: never;
@@ -6218,6 +7281,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overviews/count/{sheet_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Sheet
+         * @description One count, blind while it is open.
+         */
+        get: operations["count_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Counts
+         * @description Counts, and what to count next.
+         */
+        get: operations["counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overviews/home": {
         parameters: {
             query?: never;
@@ -6230,6 +7333,86 @@ export interface paths {
          * @description What waits for the viewer.
          */
         get: operations["home"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/item/{item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Item
+         * @description An item: bill, uses, revisions, operations, stock and suppliers.
+         */
+        get: operations["item_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/kitting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Kits
+         * @description The kits of what begins within fourteen days, and what is missing on which day.
+         */
+        get: operations["kitting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/layout/{paper}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Print Layout
+         * @description The layout of a paper, the one shipped, and a record to try it on.
+         */
+        get: operations["print_layout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/machines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Machine Wall
+         * @description All machines: state, reason, what it hurts, the day so far, stops.
+         */
+        get: operations["machine_wall"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6258,6 +7441,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overviews/papers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Papers Of
+         * @description The papers that can be printed of a kind of record; without a kind, all.
+         */
+        get: operations["papers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/pegging/{kind}/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pegs
+         * @description What serves a document, and what it serves.
+         */
+        get: operations["pegging"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/places/{item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Places
+         * @description Where to put an item away, and why.
+         */
+        get: operations["places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overviews/plan": {
         parameters: {
             query?: never;
@@ -6270,6 +7513,66 @@ export interface paths {
          * @description Shortages, proposals, changes, policies and runs.
          */
         get: operations["plan_board"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/print/{paper}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Print Paper
+         * @description A paper of a record, as a page of HTML to be printed.
+         */
+        get: operations["print_paper"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/purchase/{order_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Purchase
+         * @description Purchase order 360.
+         */
+        get: operations["purchase_360"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/put_away": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Put Away
+         * @description What came in and waits for a shelf.
+         */
+        get: operations["put_away"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6298,6 +7601,206 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overviews/screen/order_progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Screen Order Progress
+         * @description Open orders by stage, what is late and why, promises kept, what is due, what was promised anew today.
+         */
+        get: operations["screen_order_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/plan_load": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Screen Plan Load
+         * @description Load by work center and day, today's plan and what was made, machines now, late operations, the next hours.
+         */
+        get: operations["screen_plan_load"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/quality_trace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Screen Quality Trace
+         * @description 质量追溯与异常预警: first pass yield, scrap, open inspections, held lots, what suppliers brought.
+         */
+        get: operations["screen_quality_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/quality_trace/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quality Reports
+         * @description The reports behind yield and scrap.
+         */
+        get: operations["screen_quality_trace_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/stock_use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Screen Stock Use
+         * @description 库存状态与物料消耗: stock by state, cover, what lies still, consumption against the bill.
+         */
+        get: operations["screen_stock_use"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/stock_use/item/{item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stock Item
+         * @description What is behind an item's figures: places and lots, needs ahead, orders that used it.
+         */
+        get: operations["screen_stock_use_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/supplier_performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Supply Figures
+         * @description 供应商绩效与物流时效: on time in full, confirmations, refused goods, expected receipts, shipments.
+         */
+        get: operations["screen_supplier_performance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/screen/supplier_performance/supplier/{supplier_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Supplier Figures
+         * @description The deliveries behind a supplier's figures.
+         */
+        get: operations["screen_supplier_performance_supplier"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shift Board
+         * @description The production lead's board of this shift, or of the one that follows.
+         */
+        get: operations["shift_board"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/shipping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shipping Board
+         * @description Shipments due, ready, on the way, late, proved.
+         */
+        get: operations["shipping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overviews/station/{work_center_id}": {
         parameters: {
             query?: never;
@@ -6310,6 +7813,46 @@ export interface paths {
          * @description A station's queue.
          */
         get: operations["station"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/stock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stock
+         * @description What stands where: free, set aside, held.
+         */
+        get: operations["stock"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/supplier/{supplier_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Supplier
+         * @description A supplier's sheet.
+         */
+        get: operations["supplier_sheet"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6332,6 +7875,26 @@ export interface paths {
         get: operations["trace"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overviews/try_layout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Layout
+         * @description How a record would look in a layout that is not kept yet, and what the layout may name of it.
+         */
+        post: operations["try_print_layout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -8548,6 +10111,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/portals/print/{paper}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Print Paper
+         * @description A paper of the partner's own: a supplier's labels, a customer's delivery note.
+         */
+        get: operations["portal_print"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/portals/supplier": {
         parameters: {
             query?: never;
@@ -8585,6 +10168,28 @@ export interface paths {
          *     An arrival later than the expected day is told as a delay, an earlier one as an advance.
          */
         post: operations["procurement_announce_shipment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/answer_chase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * procurement.answer_chase
+         * @description Answer: what is the matter, and when it will come if that is another day than said before.
+         *
+         *     The supplier answers on his portal; the buyer may write down what he was told on the phone.
+         */
+        post: operations["procurement_answer_chase"];
         delete?: never;
         options?: never;
         head?: never;
@@ -8972,6 +10577,116 @@ export interface paths {
          * @description Change a supplier item.
          */
         post: operations["procurement_change_supplier_item"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/chase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.chase list */
+        get: operations["procurement_list_chase"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/chase/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.chase export */
+        get: operations["procurement_export_chase"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/chase/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.chase groups */
+        get: operations["procurement_groups_chase"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/chase/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** procurement.chase get */
+        get: operations["procurement_get_chase"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/chase_deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * procurement.chase_deliveries
+         * @description Ask for several deliveries with one message, each for the day its order asks for.
+         */
+        post: operations["procurement_chase_deliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procurement/chase_delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * procurement.chase_delivery
+         * @description Ask the supplier for a delivery: he sees it at once on his portal, with the day it is wanted by.
+         *
+         *     Without a day, the one the order asks for. What was asked before and is not answered is replaced by this.
+         */
+        post: operations["procurement_chase_delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -9773,6 +11488,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/acknowledge_call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.acknowledge_call
+         * @description Say that you come: the station sees it, and nobody further is called.
+         */
+        post: operations["production_acknowledge_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/assign_to_shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.assign_to_shift
+         * @description Say where somebody is to be in a shift; who has a post in it already is moved.
+         */
+        post: operations["production_assign_to_shift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/call_for_help": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.call_for_help
+         * @description Call for help from a station: the people of that cause are told at once, the next ones when nobody comes.
+         *
+         *     A station has one living call for each cause; calling again tells the same people once more and opens nothing new.
+         */
+        post: operations["production_call_for_help"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/cancel_work_order": {
         parameters: {
             query?: never;
@@ -9813,6 +11590,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/check_material": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.check_material
+         * @description Check whether a scanned lot (or the box of an item without lots) may be used at a job.
+         *
+         *     Wrong item, another revision's item, held, expired, used up or unknown: the check is kept as a fact, whatever came
+         *     of it. Reports of this work order take from the lot last found right first.
+         */
+        post: operations["production_check_material"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/close_work_order": {
         parameters: {
             query?: never;
@@ -9827,6 +11627,48 @@ export interface paths {
          * @description Close a work order: nothing more is expected of it. Closing it short needs a reason, and planning hears of it.
          */
         post: operations["production_close_work_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/come_to_station": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.come_to_station
+         * @description Say that you are at a work center; you have left the one where you were. Saying it twice changes nothing.
+         *
+         *     Others who are there stay: two may work at one station.
+         */
+        post: operations["production_come_to_station"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/confirm_shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.confirm_shift
+         * @description Confirm a shift: who stands where is settled. It may be confirmed again after a change.
+         */
+        post: operations["production_confirm_shift"];
         delete?: never;
         options?: never;
         head?: never;
@@ -9896,6 +11738,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/help_call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.help_call list */
+        get: operations["production_list_help_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/help_call/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.help_call export */
+        get: operations["production_export_help_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/help_call/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.help_call groups */
+        get: operations["production_groups_help_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/help_call/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.help_call get */
+        get: operations["production_get_help_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/issue_material": {
         parameters: {
             query?: never;
@@ -9913,6 +11823,94 @@ export interface paths {
          *     `partial`: issue what is there; otherwise a shortage refuses the whole.
          */
         post: operations["production_issue_material"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/leave_station": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.leave_station
+         * @description Say that somebody has left a work center: yourself, or who forgot to say it.
+         */
+        post: operations["production_leave_station"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/material_check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.material_check list */
+        get: operations["production_list_material_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/material_check/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.material_check export */
+        get: operations["production_export_material_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/material_check/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.material_check groups */
+        get: operations["production_groups_material_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/material_check/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.material_check get */
+        get: operations["production_get_material_check"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -9979,6 +11977,94 @@ export interface paths {
         };
         /** production.operation_report get */
         get: operations["production_get_operation_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/pause_operation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.pause_operation
+         * @description Put an operation aside: it waits again, with all that was reported, and another job may run here.
+         */
+        post: operations["production_pause_operation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.presence list */
+        get: operations["production_list_presence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/presence/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.presence export */
+        get: operations["production_export_presence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/presence/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.presence groups */
+        get: operations["production_groups_presence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/presence/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.presence get */
+        get: operations["production_get_presence"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10078,6 +12164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/remove_from_shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.remove_from_shift
+         * @description Take somebody's post in a shift away.
+         */
+        post: operations["production_remove_from_shift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/reopen_work_order": {
         parameters: {
             query?: never;
@@ -10114,7 +12220,9 @@ export interface paths {
          *     Pieces are good, scrap (with a reason), or rework: those go through this operation again and are reported later.
          *     The operation before must have given enough good pieces, and no more than ordered within the site's tolerance may be
          *     reported. Materials deducted by report are taken from the line, first-expired-first-out; what the books do not have
-         *     there is kept as an issue to be covered, unless the site refuses it. The last operation receives the finished goods:
+         *     there is kept as an issue to be covered, unless the site refuses it; a lot found right at the station is taken
+         *     before them. `values`: what the steps of the instruction want written down; without what they require there is no
+         *     report. The last operation receives the finished goods:
          *     into the lot named, else the work order's. Reporting starts the work order, and completes it with the last piece.
          */
         post: operations["production_report_operation"];
@@ -10315,6 +12423,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/see_to_shift_note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.see_to_shift_note
+         * @description Say that a note was seen to.
+         */
+        post: operations["production_see_to_shift_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/set_production_rule": {
         parameters: {
             query?: never;
@@ -10331,6 +12459,230 @@ export interface paths {
          *     `uncovered_owner_id`: the person, usually the line lead, who must clear up what was used before it was booked.
          */
         post: operations["production_set_production_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_confirmation list */
+        get: operations["production_list_shift_confirmation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_confirmation/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_confirmation export */
+        get: operations["production_export_shift_confirmation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_confirmation/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_confirmation groups */
+        get: operations["production_groups_shift_confirmation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_confirmation/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_confirmation get */
+        get: operations["production_get_shift_confirmation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_note list */
+        get: operations["production_list_shift_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_note/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_note export */
+        get: operations["production_export_shift_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_note/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_note groups */
+        get: operations["production_groups_shift_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_note/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_note get */
+        get: operations["production_get_shift_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_post": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_post list */
+        get: operations["production_list_shift_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_post/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_post export */
+        get: operations["production_export_shift_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_post/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_post groups */
+        get: operations["production_groups_shift_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/shift_post/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.shift_post get */
+        get: operations["production_get_shift_post"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/solve_call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.solve_call
+         * @description Say that a call is solved, and what it was.
+         */
+        post: operations["production_solve_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -10357,6 +12709,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/production/step_value": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.step_value list */
+        get: operations["production_list_step_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/step_value/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.step_value export */
+        get: operations["production_export_step_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/step_value/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.step_value groups */
+        get: operations["production_groups_step_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/step_value/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.step_value get */
+        get: operations["production_get_step_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/production/unfirm_work_order": {
         parameters: {
             query?: never;
@@ -10371,6 +12791,26 @@ export interface paths {
          * @description Give a firmed work order back to planning.
          */
         post: operations["production_unfirm_work_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/withdraw_call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.withdraw_call
+         * @description Take a call back: help is not needed any more, or it was pressed by mistake.
+         */
+        post: operations["production_withdraw_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -10595,6 +13035,94 @@ export interface paths {
         get: operations["production_get_work_order_operation"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/work_order_step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_step list */
+        get: operations["production_list_work_order_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/work_order_step/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_step export */
+        get: operations["production_export_work_order_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/work_order_step/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_step groups */
+        get: operations["production_groups_work_order_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/work_order_step/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** production.work_order_step get */
+        get: operations["production_get_work_order_step"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/production/write_shift_note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * production.write_shift_note
+         * @description Write what the next shift must know; it stays on the board until somebody has seen to it.
+         */
+        post: operations["production_write_shift_note"];
         delete?: never;
         options?: never;
         head?: never;
@@ -11752,6 +14280,26 @@ export interface components {
              */
             station: string;
         };
+        /** AccessChangeDisplay */
+        AccessChangeDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /** Dwell Seconds */
+            dwell_seconds?: number | null;
+            /** Expires At */
+            expires_at?: string | null;
+            language?: components["schemas"]["Language"] | null;
+            /** Name */
+            name?: string | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Screens */
+            screens?: string[] | null;
+            theme?: components["schemas"]["WallTheme"] | null;
+        };
         /** AccessChangePassword */
         AccessChangePassword: {
             /** New Password */
@@ -11824,6 +14372,18 @@ export interface components {
             /** Work Center Id */
             work_center_id?: string | null;
         };
+        /** AccessConnectDisplay */
+        AccessConnectDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /** Key Digest */
+            key_digest: string;
+            /** Link Digest */
+            link_digest: string;
+        };
         /** AccessCreatePerson */
         AccessCreatePerson: {
             /**
@@ -11891,6 +14451,16 @@ export interface components {
             /** Time Zone */
             time_zone?: string | null;
         };
+        /** AccessDismissRefusedOrder */
+        AccessDismissRefusedOrder: {
+            /** Reason */
+            reason: string;
+            /**
+             * Refused Order
+             * Format: uuid
+             */
+            refused_order: string;
+        };
         /** AccessDropView */
         AccessDropView: {
             /**
@@ -11906,6 +14476,50 @@ export interface components {
              * Format: uuid
              */
             person: string;
+        };
+        /** AccessFileRefusedOrder */
+        AccessFileRefusedOrder: {
+            /** Body */
+            body: {
+                [key: string]: unknown;
+            };
+            /** Code */
+            code: string;
+            /** Command */
+            command: string;
+            /** Device At */
+            device_at?: string | null;
+            /**
+             * Happened At
+             * Format: date-time
+             */
+            happened_at: string;
+            /**
+             * Order Id
+             * Format: uuid
+             */
+            order_id: string;
+            /**
+             * Person
+             * Format: uuid
+             */
+            person: string;
+            /** Refusal */
+            refusal: string;
+            /** Refusal En */
+            refusal_en: string;
+            /**
+             * Sequence
+             * @default 0
+             */
+            sequence: number;
+            /**
+             * Site Id
+             * Format: uuid
+             */
+            site_id: string;
+            /** Station */
+            station?: string | null;
         };
         /** AccessIssueToken */
         AccessIssueToken: {
@@ -11923,12 +14537,52 @@ export interface components {
             /** Rights */
             rights: string[];
         };
+        /** AccessLinkDisplay */
+        AccessLinkDisplay: {
+            /** Digest */
+            digest: string;
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+        };
         /** AccessOpenWith */
         AccessOpenWith: {
             /** List Name */
             list_name: string;
             /** View */
             view?: string | null;
+        };
+        /** AccessRegisterDisplay */
+        AccessRegisterDisplay: {
+            /** Code */
+            code: string;
+            /**
+             * Dwell Seconds
+             * @default 30
+             */
+            dwell_seconds: number;
+            /** Expires At */
+            expires_at?: string | null;
+            /** @default zh-CN */
+            language: components["schemas"]["Language"];
+            /** Name */
+            name: string;
+            /**
+             * Name En
+             * @default
+             */
+            name_en: string;
+            /** Screens */
+            screens: string[];
+            /**
+             * Site
+             * Format: uuid
+             */
+            site: string;
+            /** @default dark */
+            theme: components["schemas"]["WallTheme"];
         };
         /** AccessRegisterStation */
         AccessRegisterStation: {
@@ -11972,6 +14626,19 @@ export interface components {
              * Format: uuid
              */
             person: string;
+        };
+        /** AccessRetireDisplay */
+        AccessRetireDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /** AccessRetirePerson */
         AccessRetirePerson: {
@@ -12024,6 +14691,14 @@ export interface components {
              * Format: uuid
              */
             station: string;
+        };
+        /** AccessRevokeDisplay */
+        AccessRevokeDisplay: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
         };
         /** AccessRevokeToken */
         AccessRevokeToken: {
@@ -12096,6 +14771,19 @@ export interface components {
         };
         /** AccessSetUpRoles */
         AccessSetUpRoles: Record<string, never>;
+        /** AccessSettleRefusedOrder */
+        AccessSettleRefusedOrder: {
+            /**
+             * Redone Order Id
+             * Format: uuid
+             */
+            redone_order_id: string;
+            /**
+             * Refused Order
+             * Format: uuid
+             */
+            refused_order: string;
+        };
         /** AccessUnlockPerson */
         AccessUnlockPerson: {
             /**
@@ -12360,6 +15048,12 @@ export interface components {
              */
             station: string;
         };
+        /**
+         * Capture
+         * @description What a step of an instruction wants written down.
+         * @enum {string}
+         */
+        Capture: "none" | "number" | "text" | "check";
         /** CatalogChangeItem */
         CatalogChangeItem: {
             /** Base Unit */
@@ -12730,6 +15424,17 @@ export interface components {
          */
         Density: "office" | "compact";
         /**
+         * DisplayBody
+         * @description The wall display a link is wanted for.
+         */
+        DisplayBody: {
+            /**
+             * Display
+             * Format: uuid
+             */
+            display: string;
+        };
+        /**
          * Disposition
          * @description What becomes of rejected goods.
          * @enum {string}
@@ -13065,6 +15770,16 @@ export interface components {
             /** Lines */
             lines: components["schemas"]["ComponentLine"][];
         };
+        /** EngineeringSetOperationSteps */
+        EngineeringSetOperationSteps: {
+            /**
+             * Routing Operation
+             * Format: uuid
+             */
+            routing_operation: string;
+            /** Steps */
+            steps: components["schemas"]["StepLine"][];
+        };
         /** EngineeringSetRoutingOperations */
         EngineeringSetRoutingOperations: {
             /** Operations */
@@ -13196,6 +15911,29 @@ export interface components {
              * @default
              */
             note: string;
+        };
+        /** EquipmentSplitStop */
+        EquipmentSplitStop: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Machine State
+             * Format: uuid
+             */
+            machine_state: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Reason
+             * Format: uuid
+             */
+            reason: string;
         };
         /** EquipmentStartMachine */
         EquipmentStartMachine: {
@@ -13358,6 +16096,11 @@ export interface components {
             /** Records */
             records?: string[] | null;
         };
+        /** FoundationResetPrintLayout */
+        FoundationResetPrintLayout: {
+            /** Paper */
+            paper: string;
+        };
         /** FoundationRetryDeliveries */
         FoundationRetryDeliveries: {
             /** Deliveries */
@@ -13379,6 +16122,19 @@ export interface components {
              */
             task: string;
         };
+        /** FoundationWritePrintLayout */
+        FoundationWritePrintLayout: {
+            /** Paper */
+            paper: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * HelpCause
+         * @description Whom a call for help (安灯) is for.
+         * @enum {string}
+         */
+        HelpCause: "material" | "machine" | "quality" | "tool" | "instruction" | "other";
         /** IntegrationAllowNetworks */
         IntegrationAllowNetworks: {
             /**
@@ -13561,6 +16317,38 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /** InventoryApproveCount */
+        InventoryApproveCount: {
+            /**
+             * Sheet
+             * Format: uuid
+             */
+            sheet: string;
+        };
+        /** InventoryAskRecount */
+        InventoryAskRecount: {
+            /**
+             * Line
+             * Format: uuid
+             */
+            line: string;
+        };
+        /** InventoryChangeCountPolicy */
+        InventoryChangeCountPolicy: {
+            /** Approve Value */
+            approve_value?: number | string | null;
+            /**
+             * Count Policy
+             * Format: uuid
+             */
+            count_policy: string;
+            /** Cycle Days */
+            cycle_days?: number | null;
+            /** Recount Percent */
+            recount_percent?: number | string | null;
+            /** Site Id */
+            site_id?: string | null;
+        };
         /** InventoryClosePeriod */
         InventoryClosePeriod: {
             /**
@@ -13581,6 +16369,8 @@ export interface components {
              * @default false
              */
             finished: boolean;
+            /** Happened At */
+            happened_at?: string | null;
             /** Location */
             location?: string | null;
             /** Lot */
@@ -13597,6 +16387,30 @@ export interface components {
              * Format: uuid
              */
             task: string;
+        };
+        /** InventoryCountFound */
+        InventoryCountFound: {
+            /** Counted */
+            counted: number | string;
+            /**
+             * Item
+             * Format: uuid
+             */
+            item: string;
+            /** Location */
+            location?: string | null;
+            /** Lot */
+            lot?: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Sheet
+             * Format: uuid
+             */
+            sheet: string;
         };
         /** InventoryCountStock */
         InventoryCountStock: {
@@ -13637,6 +16451,20 @@ export interface components {
              * Format: uuid
              */
             location: string;
+        };
+        /** InventoryCreateCountPolicy */
+        InventoryCreateCountPolicy: {
+            /** Approve Value */
+            approve_value?: number | string | null;
+            /** Cycle Days */
+            cycle_days?: number | null;
+            /** Recount Percent */
+            recount_percent?: number | string | null;
+            /**
+             * Site Id
+             * Format: uuid
+             */
+            site_id: string;
         };
         /** InventoryExpireReservations */
         InventoryExpireReservations: Record<string, never>;
@@ -13721,6 +16549,20 @@ export interface components {
             /** Lines */
             lines: components["schemas"]["Opening"][];
         };
+        /** InventoryOpenCount */
+        InventoryOpenCount: {
+            /** Item */
+            item?: string | null;
+            /** Location */
+            location?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Site */
+            site?: string | null;
+        };
         /** InventoryOpenPickTask */
         InventoryOpenPickTask: {
             /** Assignee Id */
@@ -13767,6 +16609,21 @@ export interface components {
         };
         /** InventoryRebuildBalances */
         InventoryRebuildBalances: Record<string, never>;
+        /** InventoryRecordCount */
+        InventoryRecordCount: {
+            /** Counted */
+            counted: number | string;
+            /**
+             * Line
+             * Format: uuid
+             */
+            line: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
         /** InventoryReleaseLot */
         InventoryReleaseLot: {
             /**
@@ -13817,6 +16674,24 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /** InventorySubmitCount */
+        InventorySubmitCount: {
+            /**
+             * Sheet
+             * Format: uuid
+             */
+            sheet: string;
+        };
+        /** InventoryVoidCount */
+        InventoryVoidCount: {
+            /**
+             * Sheet
+             * Format: uuid
+             */
+            sheet: string;
+            /** Why */
+            why: string;
+        };
         /** InventoryVoidPickTask */
         InventoryVoidPickTask: {
             /**
@@ -13863,11 +16738,34 @@ export interface components {
             item: string;
         };
         /**
+         * KeptBody
+         * @description An order kept while the network was away: its pass, its id, and what was sealed under the pass.
+         */
+        KeptBody: {
+            /**
+             * Order Id
+             * Format: uuid
+             */
+            order_id: string;
+            /** Pass */
+            pass: string;
+            /** Sealed */
+            sealed: string;
+        };
+        /**
          * Language
          * @description The languages of screens and messages.
          * @enum {string}
          */
         Language: "zh-CN" | "en";
+        /**
+         * LinkBody
+         * @description The code of a link, as typed or as it stood in the address.
+         */
+        LinkBody: {
+            /** Code */
+            code: string;
+        };
         /**
          * LoginBody
          * @description Login and password.
@@ -15114,6 +18012,18 @@ export interface components {
              */
             tracking_number: string;
         };
+        /** ProcurementAnswerChase */
+        ProcurementAnswerChase: {
+            /** Answer */
+            answer: string;
+            /**
+             * Chase
+             * Format: uuid
+             */
+            chase: string;
+            /** Expected On */
+            expected_on?: string | null;
+        };
         /** ProcurementApprovePurchaseOrder */
         ProcurementApprovePurchaseOrder: {
             /**
@@ -15240,6 +18150,31 @@ export interface components {
             valid_from?: string | null;
             /** Valid Until */
             valid_until?: string | null;
+        };
+        /** ProcurementChaseDeliveries */
+        ProcurementChaseDeliveries: {
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+            /** Schedule Lines */
+            schedule_lines: string[];
+        };
+        /** ProcurementChaseDelivery */
+        ProcurementChaseDelivery: {
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+            /**
+             * Schedule Line
+             * Format: uuid
+             */
+            schedule_line: string;
+            /** Wanted On */
+            wanted_on?: string | null;
         };
         /** ProcurementCloseOrder */
         ProcurementCloseOrder: {
@@ -15489,6 +18424,57 @@ export interface components {
             /** Why */
             why: string;
         };
+        /** ProductionAcknowledgeCall */
+        ProductionAcknowledgeCall: {
+            /**
+             * Help Call
+             * Format: uuid
+             */
+            help_call: string;
+        };
+        /** ProductionAssignToShift */
+        ProductionAssignToShift: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Person
+             * Format: uuid
+             */
+            person: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Work Center
+             * Format: uuid
+             */
+            work_center: string;
+        };
+        /** ProductionCallForHelp */
+        ProductionCallForHelp: {
+            cause: components["schemas"]["HelpCause"];
+            /** Happened At */
+            happened_at?: string | null;
+            /** Machine */
+            machine?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Operation */
+            operation?: string | null;
+            /**
+             * Work Center
+             * Format: uuid
+             */
+            work_center: string;
+        };
         /** ProductionCancelWorkOrder */
         ProductionCancelWorkOrder: {
             /** Reason */
@@ -15513,6 +18499,18 @@ export interface components {
              */
             scrap_reason: string;
         };
+        /** ProductionCheckMaterial */
+        ProductionCheckMaterial: {
+            /** Code */
+            code: string;
+            /** Happened At */
+            happened_at?: string | null;
+            /**
+             * Operation
+             * Format: uuid
+             */
+            operation: string;
+        };
         /** ProductionCloseWorkOrder */
         ProductionCloseWorkOrder: {
             /**
@@ -15525,6 +18523,32 @@ export interface components {
              * Format: uuid
              */
             work_order: string;
+        };
+        /** ProductionComeToStation */
+        ProductionComeToStation: {
+            /**
+             * Work Center
+             * Format: uuid
+             */
+            work_center: string;
+        };
+        /** ProductionConfirmShift */
+        ProductionConfirmShift: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Site Id
+             * Format: uuid
+             */
+            site_id: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
         };
         /** ProductionCreateScrapReason */
         ProductionCreateScrapReason: {
@@ -15606,6 +18630,22 @@ export interface components {
              */
             work_order: string;
         };
+        /** ProductionLeaveStation */
+        ProductionLeaveStation: {
+            /**
+             * Presence
+             * Format: uuid
+             */
+            presence: string;
+        };
+        /** ProductionPauseOperation */
+        ProductionPauseOperation: {
+            /**
+             * Operation
+             * Format: uuid
+             */
+            operation: string;
+        };
         /** ProductionReleaseWorkOrder */
         ProductionReleaseWorkOrder: {
             /**
@@ -15613,6 +18653,14 @@ export interface components {
              * Format: uuid
              */
             work_order: string;
+        };
+        /** ProductionRemoveFromShift */
+        ProductionRemoveFromShift: {
+            /**
+             * Shift Post
+             * Format: uuid
+             */
+            shift_post: string;
         };
         /** ProductionReopenWorkOrder */
         ProductionReopenWorkOrder: {
@@ -15662,6 +18710,8 @@ export interface components {
             scrap_reason?: string | null;
             /** Serials */
             serials?: string[] | null;
+            /** Values */
+            values?: components["schemas"]["StepReading"][] | null;
         };
         /** ProductionReschedule */
         ProductionReschedule: {
@@ -15734,6 +18784,14 @@ export interface components {
             /** Times */
             times: components["schemas"]["OperationTime"][];
         };
+        /** ProductionSeeToShiftNote */
+        ProductionSeeToShiftNote: {
+            /**
+             * Shift Note
+             * Format: uuid
+             */
+            shift_note: string;
+        };
         /** ProductionSetProductionRule */
         ProductionSetProductionRule: {
             /**
@@ -15764,6 +18822,19 @@ export interface components {
             /** Uncovered Owner Id */
             uncovered_owner_id?: string | null;
         };
+        /** ProductionSolveCall */
+        ProductionSolveCall: {
+            /**
+             * Answer
+             * @default
+             */
+            answer: string;
+            /**
+             * Help Call
+             * Format: uuid
+             */
+            help_call: string;
+        };
         /** ProductionStartOperation */
         ProductionStartOperation: {
             /** Happened At */
@@ -15784,6 +18855,14 @@ export interface components {
              */
             work_order: string;
         };
+        /** ProductionWithdrawCall */
+        ProductionWithdrawCall: {
+            /**
+             * Help Call
+             * Format: uuid
+             */
+            help_call: string;
+        };
         /** ProductionWithdrawWorkOrder */
         ProductionWithdrawWorkOrder: {
             /**
@@ -15791,6 +18870,23 @@ export interface components {
              * Format: uuid
              */
             work_order: string;
+        };
+        /** ProductionWriteShiftNote */
+        ProductionWriteShiftNote: {
+            /**
+             * Important
+             * @default false
+             */
+            important: boolean;
+            /**
+             * Site Id
+             * Format: uuid
+             */
+            site_id: string;
+            /** Text */
+            text: string;
+            /** Work Center */
+            work_center?: string | null;
         };
         /** Projection */
         Projection: {
@@ -16104,6 +19200,21 @@ export interface components {
             rejected: number | string;
             /** Schedule Line */
             schedule_line?: string | null;
+        };
+        /**
+         * RedoBody
+         * @description A refused order, and what is to be ordered instead.
+         */
+        RedoBody: {
+            /** Body */
+            body: {
+                [key: string]: unknown;
+            };
+            /**
+             * Refused Order
+             * Format: uuid
+             */
+            refused_order: string;
         };
         /**
          * RefBody
@@ -16485,6 +19596,47 @@ export interface components {
              */
             station: string;
         };
+        /** StepLine */
+        StepLine: {
+            /** @default none */
+            capture: components["schemas"]["Capture"];
+            /**
+             * Link
+             * @default
+             */
+            link: string;
+            /** Lower */
+            lower?: number | string | null;
+            /**
+             * Required
+             * @default false
+             */
+            required: boolean;
+            /** Text */
+            text: string;
+            /**
+             * Text En
+             * @default
+             */
+            text_en: string;
+            /**
+             * Unit Text
+             * @default
+             */
+            unit_text: string;
+            /** Upper */
+            upper?: number | string | null;
+        };
+        /** StepReading */
+        StepReading: {
+            /**
+             * Step
+             * Format: uuid
+             */
+            step: string;
+            /** Value */
+            value: string;
+        };
         /**
          * Theme
          * @description Light or dark screens, or as the device says.
@@ -16508,6 +19660,27 @@ export interface components {
             /** Rights */
             rights: string[];
         };
+        /**
+         * TriedLayout
+         * @description A layout somebody is writing, and the record he tries it on.
+         */
+        TriedLayout: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Paper */
+            paper: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * WallTheme
+         * @description Dark walls in halls, light ones in bright rooms.
+         * @enum {string}
+         */
+        WallTheme: "dark" | "light";
     };
     responses: never;
     parameters: never;
@@ -16720,6 +19893,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    access_change_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChangeDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -16938,6 +20154,49 @@ export interface operations {
             };
         };
     };
+    access_connect_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessConnectDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_create_person: {
         parameters: {
             query?: never;
@@ -17067,6 +20326,147 @@ export interface operations {
             };
         };
     };
+    access_dismiss_refused_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessDismissRefusedOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_list_display: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site?: string;
+                language?: string;
+                theme?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_export_display: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site?: string;
+                language?: string;
+                theme?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_groups_display: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site?: string;
+                language?: string;
+                theme?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_get_display: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_drop_view: {
         parameters: {
             query?: never;
@@ -17175,6 +20575,71 @@ export interface operations {
             };
         };
     };
+    access_file_refused_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessFileRefusedOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_hand_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeptBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_issue_token: {
         parameters: {
             query?: never;
@@ -17188,6 +20653,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AccessIssueToken"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_link_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessLinkDisplay"];
             };
         };
         responses: {
@@ -17298,6 +20806,28 @@ export interface operations {
             };
         };
     };
+    access_new_display_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisplayBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     access_new_token: {
         parameters: {
             query?: never;
@@ -17308,6 +20838,46 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_offline_pass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_open_display: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
             };
         };
         responses: {
@@ -17458,6 +21028,178 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    access_redo_refused_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_list_refused_order: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                command?: string;
+                person?: string;
+                station?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_export_refused_order: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                command?: string;
+                person?: string;
+                station?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_groups_refused_order: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                status?: string;
+                command?: string;
+                person?: string;
+                station?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_get_refused_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_register_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRegisterDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -17633,6 +21375,49 @@ export interface operations {
             };
         };
     };
+    access_retire_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRetireDisplay"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_retire_person: {
         parameters: {
             query?: never;
@@ -17775,6 +21560,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AccessRetireStation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    access_revoke_display: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessRevokeDisplay"];
             };
         };
         responses: {
@@ -18317,6 +22145,49 @@ export interface operations {
             };
         };
     };
+    access_settle_refused_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessSettleRefusedOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     access_list_site: {
         parameters: {
             query?: {
@@ -18505,6 +22376,24 @@ export interface operations {
         };
     };
     access_this_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    access_this_display: {
         parameters: {
             query?: never;
             header?: never;
@@ -21774,6 +25663,104 @@ export interface operations {
             };
         };
     };
+    engineering_list_routing_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    engineering_export_routing_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    engineering_groups_routing_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    engineering_get_routing_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     engineering_set_bom_lines: {
         parameters: {
             query?: never;
@@ -21787,6 +25774,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["EngineeringSetBomLines"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    engineering_set_operation_steps: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EngineeringSetOperationSteps"];
             };
         };
         responses: {
@@ -22174,6 +26204,7 @@ export interface operations {
                 reason?: string;
                 began_at?: string;
                 ended_at?: string;
+                reversed_at?: string;
             };
             header?: never;
             path?: never;
@@ -22203,6 +26234,7 @@ export interface operations {
                 reason?: string;
                 began_at?: string;
                 ended_at?: string;
+                reversed_at?: string;
             };
             header?: never;
             path?: never;
@@ -22232,6 +26264,7 @@ export interface operations {
                 reason?: string;
                 began_at?: string;
                 ended_at?: string;
+                reversed_at?: string;
             };
             header?: never;
             path?: never;
@@ -22324,6 +26357,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["EquipmentSetUpMachine"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    equipment_split_stop: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EquipmentSplitStop"];
             };
         };
         responses: {
@@ -23380,6 +27456,141 @@ export interface operations {
             };
         };
     };
+    foundation_list_print_layout: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                paper?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_export_print_layout: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                paper?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_groups_print_layout: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                paper?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_get_print_layout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    foundation_reset_print_layout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationResetPrintLayout"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     foundation_retry_deliveries: {
         parameters: {
             query?: never;
@@ -23584,6 +27795,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    foundation_write_print_layout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundationWritePrintLayout"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -24536,6 +28790,92 @@ export interface operations {
             };
         };
     };
+    inventory_approve_count: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryApproveCount"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    inventory_ask_recount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryAskRecount"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     inventory_list_balance: {
         parameters: {
             query?: {
@@ -24640,6 +28980,49 @@ export interface operations {
             };
         };
     };
+    inventory_change_count_policy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryChangeCountPolicy"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     inventory_close_period: {
         parameters: {
             query?: never;
@@ -24723,6 +29106,349 @@ export interface operations {
                 content: {
                     "application/problem+json": Record<string, never>;
                 };
+            };
+        };
+    };
+    inventory_count_found: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryCountFound"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    inventory_list_count_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                sheet?: string;
+                status?: string;
+                item?: string;
+                lot?: string;
+                location?: string;
+                counted_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_export_count_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                sheet?: string;
+                status?: string;
+                item?: string;
+                lot?: string;
+                location?: string;
+                counted_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_groups_count_line: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                sheet?: string;
+                status?: string;
+                item?: string;
+                lot?: string;
+                location?: string;
+                counted_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_get_count_line: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_list_count_policy: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_export_count_policy: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_groups_count_policy: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_get_count_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_list_count_sheet: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                location?: string;
+                item?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_export_count_sheet: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                location?: string;
+                item?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_groups_count_sheet: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                location?: string;
+                item?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    inventory_get_count_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -24825,6 +29551,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["InventoryCoverPending"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    inventory_create_count_policy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryCreateCountPolicy"];
             };
         };
         responses: {
@@ -25336,6 +30105,49 @@ export interface operations {
             };
         };
     };
+    inventory_open_count: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryOpenCount"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     inventory_open_pick_task: {
         parameters: {
             query?: never;
@@ -25740,6 +30552,49 @@ export interface operations {
             };
         };
     };
+    inventory_record_count: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryRecordCount"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     inventory_release_lot: {
         parameters: {
             query?: never;
@@ -26001,6 +30856,92 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    inventory_submit_count: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventorySubmitCount"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    inventory_void_count: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryVoidCount"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
@@ -27292,7 +32233,130 @@ export interface operations {
             };
         };
     };
+    count_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sheet_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    counts: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     home: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    item_sheet: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                quantity?: number | string;
+            };
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    kitting: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    print_layout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                paper: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    machine_wall: {
         parameters: {
             query?: {
                 site?: string | null;
@@ -27332,7 +32396,134 @@ export interface operations {
             };
         };
     };
+    papers: {
+        parameters: {
+            query?: {
+                kind?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    pegging: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    places: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                lot?: string | null;
+            };
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     plan_board: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    print_paper: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                paper: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    purchase_360: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    put_away: {
         parameters: {
             query?: {
                 site?: string | null;
@@ -27372,12 +32563,264 @@ export interface operations {
             };
         };
     };
+    screen_order_progress: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_plan_load: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_quality_trace: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_quality_trace_reports: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                work_center?: string | null;
+                reason?: string | null;
+                from_at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_stock_use: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_stock_use_item: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_supplier_performance: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    screen_supplier_performance_supplier: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path: {
+                supplier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    shift_board: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                following?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    shipping: {
+        parameters: {
+            query?: {
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     station: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 work_center_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    stock: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                item?: string | null;
+                lot?: string | null;
+                location?: string | null;
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    supplier_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                supplier_id: string;
             };
             cookie?: never;
         };
@@ -27404,6 +32847,28 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    try_print_layout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriedLayout"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -31220,6 +36685,27 @@ export interface operations {
             };
         };
     };
+    portal_print: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                paper: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     supplier_portal: {
         parameters: {
             query?: never;
@@ -31251,6 +36737,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProcurementAnnounceShipment"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    procurement_answer_chase: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProcurementAnswerChase"];
             };
         };
         responses: {
@@ -31941,6 +37470,193 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProcurementChangeSupplierItem"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    procurement_list_chase: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                schedule_line?: string;
+                status?: string;
+                wanted_on?: string;
+                chased_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_export_chase: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                schedule_line?: string;
+                status?: string;
+                wanted_on?: string;
+                chased_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_groups_chase: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                schedule_line?: string;
+                status?: string;
+                wanted_on?: string;
+                chased_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_get_chase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    procurement_chase_deliveries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProcurementChaseDeliveries"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    procurement_chase_delivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProcurementChaseDelivery"];
             };
         };
         responses: {
@@ -33332,6 +39048,135 @@ export interface operations {
             };
         };
     };
+    production_acknowledge_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionAcknowledgeCall"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_assign_to_shift: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionAssignToShift"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_call_for_help: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionCallForHelp"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     production_cancel_work_order: {
         parameters: {
             query?: never;
@@ -33418,6 +39263,49 @@ export interface operations {
             };
         };
     };
+    production_check_material: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionCheckMaterial"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     production_close_work_order: {
         parameters: {
             query?: never;
@@ -33431,6 +39319,92 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProductionCloseWorkOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_come_to_station: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionComeToStation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_confirm_shift: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionConfirmShift"];
             };
         };
         responses: {
@@ -33590,6 +39564,116 @@ export interface operations {
             };
         };
     };
+    production_list_help_call: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                cause?: string;
+                work_center?: string;
+                machine?: string;
+                called_at?: string;
+                ended_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_help_call: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                cause?: string;
+                work_center?: string;
+                machine?: string;
+                called_at?: string;
+                ended_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_help_call: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                site_id?: string;
+                status?: string;
+                cause?: string;
+                work_center?: string;
+                machine?: string;
+                called_at?: string;
+                ended_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_help_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     production_issue_material: {
         parameters: {
             query?: never;
@@ -33630,6 +39714,162 @@ export interface operations {
                 content: {
                     "application/problem+json": Record<string, never>;
                 };
+            };
+        };
+    };
+    production_leave_station: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionLeaveStation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_list_material_check: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_order?: string;
+                operation?: string;
+                lot?: string;
+                verdict?: string;
+                person_id?: string;
+                station_id?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_material_check: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_order?: string;
+                operation?: string;
+                lot?: string;
+                verdict?: string;
+                person_id?: string;
+                station_id?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_material_check: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                work_order?: string;
+                operation?: string;
+                lot?: string;
+                verdict?: string;
+                person_id?: string;
+                station_id?: string;
+                happened_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_material_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -33724,6 +39964,153 @@ export interface operations {
         };
     };
     production_get_operation_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_pause_operation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionPauseOperation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_list_presence: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                came_at?: string;
+                left_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_presence: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                came_at?: string;
+                left_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_presence: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                came_at?: string;
+                left_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_presence: {
         parameters: {
             query?: never;
             header?: never;
@@ -33848,6 +40235,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProductionReleaseWorkOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_remove_from_shift: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionRemoveFromShift"];
             };
         };
         responses: {
@@ -34311,6 +40741,49 @@ export interface operations {
             };
         };
     };
+    production_see_to_shift_note: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionSeeToShiftNote"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
     production_set_production_rule: {
         parameters: {
             query?: never;
@@ -34324,6 +40797,349 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProductionSetProductionRule"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_list_shift_confirmation: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_shift_confirmation: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_shift_confirmation: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_shift_confirmation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_list_shift_note: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                important?: string;
+                work_center?: string;
+                written_at?: string;
+                seen_to_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_shift_note: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                important?: string;
+                work_center?: string;
+                written_at?: string;
+                seen_to_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_shift_note: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                important?: string;
+                work_center?: string;
+                written_at?: string;
+                seen_to_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_shift_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_list_shift_post: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_shift_post: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_shift_post: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                person?: string;
+                work_center?: string;
+                starts_at?: string;
+                site_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_shift_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_solve_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionSolveCall"];
             };
         };
         responses: {
@@ -34397,6 +41213,113 @@ export interface operations {
             };
         };
     };
+    production_list_step_value: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                step?: string;
+                report?: string;
+                within?: string;
+                person_id?: string;
+                happened_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_step_value: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                step?: string;
+                report?: string;
+                within?: string;
+                person_id?: string;
+                happened_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_step_value: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                step?: string;
+                report?: string;
+                within?: string;
+                person_id?: string;
+                happened_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_step_value: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     production_unfirm_work_order: {
         parameters: {
             query?: never;
@@ -34410,6 +41333,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProductionUnfirmWorkOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    production_withdraw_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionWithdrawCall"];
             };
         };
         responses: {
@@ -34807,6 +41773,147 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    production_list_work_order_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_export_work_order_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_groups_work_order_step: {
+        parameters: {
+            query?: {
+                offset?: string;
+                limit?: string;
+                sort?: string;
+                q?: string;
+                operation?: string;
+                capture?: string;
+                required?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_get_work_order_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    production_write_shift_note: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The order id, a UUIDv7 made by the client: a retry with the same id is harmless. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductionWriteShiftNote"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": Record<string, never>;
+                };
             };
         };
     };
