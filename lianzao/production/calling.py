@@ -19,7 +19,7 @@ from lianzao.values.errors import RuleBroken
 LIVING = ("open", "acknowledged")
 
 
-@command
+@command(offline=True)
 def call_for_help(
     by: Actor,
     *,
