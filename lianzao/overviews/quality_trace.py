@@ -301,7 +301,7 @@ def held(page: Figures, cost: bool) -> dict[str, Any]:
     """
     kinds = [kind for kind in TOUCHED if page.sees(RESOURCES[kind].view_right)]
     found = query(HELD, page.values(kinds=kinds, most=MOST))
-    shown = [(kind, id) for row in found for kind, id in list(zip(row[12] or (), row[13] or (), strict=True))[:6]]
+    shown: list[tuple[str, UUID]] = [(kind, id) for row in found for kind, id in _papers(row)]
     labels = lists.labels_of(page.by, shown)
     lots, documents, total = found[0][14:17] if found else (0, 0, ZERO)
     plan = page.sees("planning.view_shortage")
@@ -320,10 +320,17 @@ def held(page: Figures, cost: bool) -> dict[str, Any]:
                 "waiting": row[17] if plan else None,
                 "touches": [
                     {"kind": kind, "id": id, "number": labels[kind, id]["number"]}
-                    for kind, id in list(zip(row[12] or (), row[13] or (), strict=True))[:6]
+                    for kind, id in _papers(row)
                     if (kind, id) in labels
                 ],
             }
             for row in found
         ],
     }
+
+
+def _papers(row: tuple[Any, ...]) -> list[tuple[str, UUID]]:
+    """The first documents that a held lot touches, by kind and id."""
+    kinds: list[str] = row[12] or []
+    ids: list[UUID] = row[13] or []
+    return list(zip(kinds, ids, strict=True))[:6]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from lianzao.alerts.queries import site_board
+from lianzao.catalog.models import ItemSite
 from lianzao.foundation import clock
 from lianzao.foundation.actor import Actor
 from lianzao.inventory import commands as inventory
@@ -23,7 +24,7 @@ from lianzao.procurement.models import PurchaseOrder, ScheduleLine
 from lianzao.production import commands as production
 from lianzao.production.models import ScrapReason, WorkOrder
 from lianzao.quality import commands as quality
-from lianzao.quality.models import Inspection
+from lianzao.quality.models import Inspection, Point
 from tests.world import House, day, house
 
 __all__ = ["house"]
@@ -168,7 +169,7 @@ def test_how_long_stock_lasts_is_counted_against_the_planned_needs(house: House)
     assert [row["quantity"] for row in behind["needs"]] == [4, 4, 5, 7]
     assert [(row["location"]["code"], row["quantity"]) for row in behind["places"]] == [("STORE", 10)]
 
-    row = house.item("MOTOR").sites.get(site_id=house.site_id)
+    row = ItemSite.objects.get(item=house.item("MOTOR"), site_id=house.site_id)
     house.make("catalog.change_item_site", item_site=row.id, safety_stock="15")
     below = stock_use(manager(house), house.site_id)["below_safety"]
     assert [(code(each), each["usable"], each["safety"], each["share"]) for each in below["rows"]] == [
@@ -299,7 +300,7 @@ def test_held_lots_tell_which_documents_they_touch(house: House) -> None:
     for each in (lot, free):
         inventory.hold_lot(house.by("quality"), lot=each, reason="裂纹")
     inspection = quality.open_inspection(
-        house.by("quality"), item=house.item("MOTOR"), lot=free, quantity=D(5), point="receipt",
+        house.by("quality"), item=house.item("MOTOR"), lot=free, quantity=D(5), point=Point.RECEIPT,
         due_at=clock.now() + timedelta(hours=5),
     )  # fmt: skip
     house.settle()
