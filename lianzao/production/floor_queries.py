@@ -130,7 +130,7 @@ WHERE w.site_id = %(site)s AND o.is_report_point AND o.work_center_id IS NOT NUL
 ORDER BY o.work_center_id, o.status <> 'started', o.planned_start_at NULLS LAST, w.number, o.sequence
 LIMIT 2000
 """
-SHIFT_NAMES: list[str] = (
+SHIFT_NAMES: Sequence[str] = (
     "work_center_id operation_id work_order_id number sequence name name_en item_code item_name item_name_en item_id "
     "quantity good scrap status planned_start_at planned_finish_at due_at order_status machine_id available"
 ).split()
