@@ -63,15 +63,15 @@ class RowResult:
     id: UUID | None = None
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
-    errors: list[CellError] = field(default_factory=list)
+    errors: list[CellError] = dataclasses.field(default_factory=list)
 
 
 @dataclass
 class SheetResult:
     """What became of the sheet. `written` says whether anything was; `errors` are those of no single row."""
 
-    rows: list[RowResult] = field(default_factory=list)
-    errors: list[CellError] = field(default_factory=list)
+    rows: list[RowResult] = dataclasses.field(default_factory=list)
+    errors: list[CellError] = dataclasses.field(default_factory=list)
     error_count: int = 0
     dry_run: bool = True
     written: bool = False
