@@ -328,7 +328,7 @@ def asked_for(
     if "{kind}" in path:
         for kind in kinds:
             for id in some_ids(registry.model_of(kind), walker.secrets, 1):
-                yield path.replace("{kind}", kind).replace("{id}", str(id)), {}
+                yield re.sub(r"\{(document_)?id\}", str(id), path.replace("{kind}", kind)), {}
         return
     if "/story/" in path:
         for order in orders:
@@ -347,7 +347,8 @@ def asked_for(
                 for more in ({}, {"direction": "forward"}) if "direction" in names else ({},):
                     yield path.replace(f"{{{name}}}", str(id)), dict(more)
             else:
-                yield path, {name: str(id)}
+                # What else stands in the path is nobody's, so that the door itself is asked.
+                yield re.sub(r"\{\w+\}", lambda _: str(uuid7()), path), {name: str(id)}
 
 
 #: What a wall display may read: its screens, itself, and the time.
