@@ -122,7 +122,7 @@ def actor_of_stay(person_id: UUID, station_id: UUID | None, site_id: UUID | None
     rows = _rows(PERSON, [person_id])
     if not rows:
         return None
-    _, _, _, *who = rows[0]
+    _, _, _, _, *who = rows[0]
     actor = replace(_actor(who, site_id), station=station_id)
     return actor if station_id is None else replace(actor, rights=rules.common(actor.rights, rules.STATION_LIMIT))
 
