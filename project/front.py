@@ -346,7 +346,8 @@ class Caller(asyncio.Protocol):
             if hand is not None and self._may_be_handed_over(request):
                 self._hand_over(hand, self._head_for(request), HAND_TRIES)
             else:
-                self._find_line(fresh=False)
+                # A line that lay idle may be closed at this very moment: what cannot be sent again does not go over it.
+                self._find_line(fresh=self.kept is None)
 
     def _may_be_handed_over(self, request: Request) -> bool:
         """Whether the process behind may speak to the caller itself: only where no TLS and nothing sent is ours."""

@@ -285,11 +285,13 @@ def test_good_and_scrap_are_one_report_however_often_it_is_hit(plant: Plant, win
     page.get_by_role("radio", name="划伤").click()
     page.locator("[data-report]").dblclick()
     expect(page.locator("[data-good]")).to_have_text("15")
+    undo = page.get_by_role("button", name="撤销")
+    expect(undo).to_be_visible()
     expect(page.get_by_text("不良 1").first).to_be_visible()
     made = OperationReport.objects.get()
     assert (made.good, made.scrap) == (15, 1)
 
-    page.get_by_role("button", name="撤销").click()
+    undo.click()
     expect(page.locator("[data-good]")).to_have_text("0")
     made.refresh_from_db()
     assert made.reversed_at is not None

@@ -39,7 +39,9 @@ def turn(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @cache
 def catalogue(language: str) -> dict[str, Any]:
-    return json.loads((WEB / "src" / "words" / f"{language[:2]}.json").read_text("utf-8"))
+    sets = ("", "desk.", "screens.")
+    files = [WEB / "src" / "words" / f"{name}{language[:2]}.json" for name in sets]
+    return {key: value for each in files for key, value in json.loads(each.read_text("utf-8")).items()}
 
 
 @pytest.fixture

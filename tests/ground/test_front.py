@@ -191,7 +191,7 @@ def test_a_request_passes_and_says_who_called(running: Running) -> None:
 def test_both_sides_keep_their_connections(running: Running) -> None:
     with running.connect() as made:
         for _ in range(5):
-            made.sendall(b"POST /x HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\nabc")
+            made.sendall(b"POST /x HTTP/1.1\r\nHost: here\r\nIdempotency-Key: 7\r\nContent-Length: 3\r\n\r\nabc")
             assert until(made, b"abc").startswith(b"HTTP/1.1 200")
     assert running.echo.connections == 1
 
@@ -380,6 +380,17 @@ def test_an_order_with_a_key_is_sent_once_more_when_its_process_dies(running: Ru
     said = running.ask(f"POST /dies-once HTTP/1.1\r\nHost: h\r\n{CLOSE}\r\nIdempotency-Key: 7\r\n{shape}".encode())
     assert said.startswith(b"HTTP/1.1 200") and said.endswith(b"hello")
     assert running.echo.bodies == [b"hello", b"hello"]
+
+
+def test_what_may_not_be_repeated_goes_over_a_line_of_its_own(running: Running) -> None:
+    """A line that lay idle may be closing just then, and the caller of a login would read that nobody is there."""
+    with running.connect() as made:
+        made.sendall(get("/x"))
+        until(made, b"\r\n\r\n")
+        held(lambda: bool(running.front.web.idle))
+        made.sendall(b"POST /x HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\nabc")
+        assert until(made, b"abc").startswith(b"HTTP/1.1 200")
+    assert running.echo.connections == 2
 
 
 def test_what_may_not_be_repeated_is_not(running: Running) -> None:

@@ -233,3 +233,18 @@ def test_whatever_is_moved_meanwhile_counts_bring_the_books_to_what_is_there(flo
         if lines(sheet):
             assert floor.at(floor.screw, place) == shelf[("SCREW", place.id)]
         floor.prove()
+
+
+def test_a_changed_policy_decides_the_next_count(floor: Floor) -> None:
+    """550 is above the shipped limit of 500, and below one that was raised."""
+    policy = run(floor.by, "inventory.create_count_policy", {"site_id": str(floor.site_id), "approve_value": "500"})
+    run(floor.by, "inventory.change_count_policy", {"count_policy": str(policy.id), "approve_value": "600"})
+    lot = floor.lot(floor.pump, "P1")
+    floor.receive(floor.pump, "20", floor.store, lot)
+    sheet = inventory.open_count(floor.by, item=floor.pump)
+    (line,) = lines(sheet).values()
+    for _ in range(2):
+        inventory.record_count(floor.by, line=line, counted=D(9))
+        line.refresh_from_db()
+    assert inventory.submit_count(floor.by, sheet=sheet).status == "booked"
+    assert floor.at(floor.pump, floor.store, lot) == 9
