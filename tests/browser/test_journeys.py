@@ -169,6 +169,7 @@ def test_the_whole_life_of_an_order_by_clicks_only(empty_plant: Plant, windows: 
     terminal.get_by_role("radio", name="划伤").click()
     terminal.locator("[data-report]").click()
     expect(terminal.locator("[data-good]")).to_have_text("95")
+    expect(terminal.get_by_role("button", name="撤销")).to_be_visible()
     terminal.get_by_role("button", name="任务队列").click()
     fetch(phone, "STEEL", "BODY")  # steel for the five to be made again; the good ones go on
     make_all(terminal)

@@ -148,7 +148,7 @@ def test_what_is_refused_is_told_here_and_the_lead_does_it_again(plant: Plant, w
     operation = plant.today.operations.order_by("sequence")[0]
     production.report_operation(plant.by("lead"), operation=operation, good=Decimal(55))
     back(window)
-    expect(page.get_by_text(re.compile("未被接受"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("未被接受")).first).to_be_visible(timeout=20_000)
     page.locator("[data-waiting]").click()
     expect(page.locator("[data-kept=filed]")).to_contain_text(plant.today.number)
     paper = RefusedOrder.objects.get()

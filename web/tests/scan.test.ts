@@ -63,6 +63,12 @@ describe("a wedge scanner", () => {
     expect(type("STEEL-L1", 120)).toBeNull();
     expect(type("ab", 8)).toBeNull();
   });
+  test("a key held down is no scan, however fast it repeats", () => {
+    const reader = new WedgeReader();
+    let at = 1000;
+    for (let count = 0; count < 9; count += 1) expect(reader.press({ key: "j", at: (at += 30), held: count > 0 })).toBeNull();
+    expect(reader.press({ key: "Enter", at: (at += 30) })).toBeNull();
+  });
   test("keeps the separators of a GS1 code", () => {
     expect(type(`10A${GS}21B`, 8)).toEqual({ code: `10A${GS}21B` });
   });

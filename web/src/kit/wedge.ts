@@ -3,6 +3,8 @@
 export interface KeyPress {
   key: string;
   at: number;
+  /** A key that is held down repeats as fast as a scanner types; no scanner holds one. */
+  held?: boolean;
 }
 
 const maxGap = 60;
@@ -13,9 +15,14 @@ export class WedgeReader {
   private buffer = "";
   private last = 0;
 
-  press({ key, at }: KeyPress): { code: string } | "scanning" | null {
+  press({ key, at, held = false }: KeyPress): { code: string } | "scanning" | null {
     const quick = at - this.last <= maxGap;
     this.last = at;
+    if (held) {
+      this.buffer = "";
+      this.last = 0;
+      return null;
+    }
     if (key === "Enter" || key === "Tab") {
       const code = quick ? this.buffer : "";
       this.buffer = "";
@@ -45,7 +52,7 @@ export function listenToWedge(take: (code: string) => void, { fallback = false }
     if (fallback && (takers > 0 || isField(element))) return;
     // A field that wants the scan itself (login, search) says so.
     if (element?.closest?.("[data-own-scan]")) return;
-    const found = reader.press({ key: event.ctrlKey && event.key === "]" ? "\u001d" : event.key, at: event.timeStamp });
+    const found = reader.press({ key: event.ctrlKey && event.key === "]" ? "\u001d" : event.key, at: event.timeStamp, held: event.repeat });
     if (found && found !== "scanning") {
       event.preventDefault();
       event.stopPropagation();
