@@ -165,7 +165,7 @@ class Window:
         self.page: Page = context.new_page()
         self.faults: list[str] = []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", lambda said: self._hear(said.type, said.text))
+        self.page.on("console", lambda said: self._hear(said.type, f"{said.text} {said.location.get('url', '')}".strip()))
 
     def _hear(self, kind: str, text: str) -> None:
         if kind == "error" and not EXPECTED.search(text):
@@ -211,7 +211,7 @@ def windows(product: Product, browser: Browser, request: pytest.FixtureRequest) 
             PICTURES.mkdir(parents=True, exist_ok=True)
             one.page.screenshot(path=PICTURES / f"{request.node.name}-{index}.png")
         one.context.close()
-    if failed:
+    if failed or faults:
         (PICTURES / f"{request.node.name}.log").write_text(product.log.read_text("utf-8", "replace"), encoding="utf-8")
     assert not faults, faults
 
