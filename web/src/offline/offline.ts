@@ -83,7 +83,7 @@ async function lastKnown(path: string, language: string): Promise<{ answer: unkn
 async function enter(me: Me): Promise<void> {
   if (!store || me.partner) return;
   try {
-    const told = await call<{ pass: string; key: string; person: string; ends_at: string }>("/api/access/offline_pass", { method: "POST", body: {}, headers: { "Idempotency-Key": uuid7() }, retries: 0, timeoutMs: 5_000 });
+    const told = await call<{ pass: string; key: string; person: string; ends_at: string }>("/api/access/offline_pass", { method: "POST", body: {}, headers: { "Idempotency-Key": uuid7() }, retries: 2, timeoutMs: 5_000 });
     if (stay?.pass !== told.pass) {
       await store.forget();
       stay = { pass: told.pass, person: told.person, until: Date.parse(told.ends_at), key: await importKey(told.key) };
