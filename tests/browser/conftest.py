@@ -166,7 +166,9 @@ class Window:
         self.page: Page = context.new_page()
         self.faults: list[str] = []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", lambda said: self._hear(said.type, f"{said.text} {said.location.get('url', '')}".strip()))
+        self.page.on(
+            "console", lambda said: self._hear(said.type, f"{said.text} {said.location.get('url', '')}".strip())
+        )
 
     def _hear(self, kind: str, text: str) -> None:
         if kind == "error" and not EXPECTED.search(text):
