@@ -196,18 +196,26 @@ def run_all(steps: list[Step], environ: dict[str, str], lanes: int) -> None:
                 settled[step.title] = step.passed
                 state.notify_all()
 
-    threads = [threading.Thread(target=lane, daemon=True) for _ in range(lanes)]
-    for thread in threads:
-        thread.start()
+    def live() -> None:
+        try:
+            lane()
+        finally:
+            with state:
+                living.pop()
+                state.notify_all()
+
+    living = [None] * lanes
+    for _ in range(lanes):
+        threading.Thread(target=live, daemon=True).start()
     try:
-        for thread in threads:
-            thread.join()
-    finally:
-        with state:  # interrupted: what runs was told too and ends, nothing else begins
+        with state:
+            state.wait_for(lambda: not living)
+    except KeyboardInterrupt:  # what runs was told too and ends now; nothing else begins
+        with state:
             waiting.clear()
             state.notify_all()
-        for thread in threads:
-            thread.join(60)
+            state.wait_for(lambda: not living, timeout=60)
+        raise
 
 
 def run(step: Step, environ: dict[str, str], say: Callable[[str], object]) -> None:
