@@ -112,6 +112,7 @@ def steps_of(kind: str) -> list[Step]:
         python_step(SCREENS, "scripts/bootstrap.py", "screens"),
         Step("screens: types", ["npm", "run", "--silent", "check"], web),
         Step("screens: tests", ["npm", "run", "--silent", "test"], web, {"NO_COLOR": "1", "CI": "1"}, tests=True),
+        tests("browser tests", "tests/browser", after=(PLANNER, SYSTEM, SCREENS)),
         ground_tests(),
         tests("scenario tests", "tests/scenario", after=(PLANNER,)),
         # The large data set is planned once, on 18: its statements are those of the small ones, and it takes a minute.
@@ -122,7 +123,6 @@ def steps_of(kind: str) -> list[Step]:
             after=(PLANNER, SYSTEM),
             LIANZAO_TEST_POSTGRES="15",
         ),
-        tests("browser tests", "tests/browser", after=(PLANNER, SYSTEM, SCREENS)),
         tests("contract tests", "tests/contract", after=(PLANNER,)),
         tests("contract tests, PG 15", "tests/contract", after=(PLANNER, SYSTEM), LIANZAO_TEST_POSTGRES="15"),
         unit_tests(but=("ground", "contract", "scenario", "browser", *bench)),
