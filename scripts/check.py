@@ -112,6 +112,7 @@ def steps_of(kind: str) -> list[Step]:
         python_step(SCREENS, "scripts/bootstrap.py", "screens"),
         Step("screens: types", ["npm", "run", "--silent", "check"], web),
         Step("screens: tests", ["npm", "run", "--silent", "test"], web, {"NO_COLOR": "1", "CI": "1"}, tests=True),
+        tests("browser tests", "tests/browser", after=(PLANNER, SYSTEM, SCREENS)),
         ground_tests(),
         tests("scenario tests", "tests/scenario", after=(PLANNER,)),
         # The large data set is planned once, on 18: its statements are those of the small ones, and it takes a minute.
@@ -122,7 +123,6 @@ def steps_of(kind: str) -> list[Step]:
             after=(PLANNER, SYSTEM),
             LIANZAO_TEST_POSTGRES="15",
         ),
-        tests("browser tests", "tests/browser", after=(PLANNER, SYSTEM, SCREENS)),
         tests("contract tests", "tests/contract", after=(PLANNER,)),
         tests("contract tests, PG 15", "tests/contract", after=(PLANNER, SYSTEM), LIANZAO_TEST_POSTGRES="15"),
         unit_tests(but=("ground", "contract", "scenario", "browser", *bench)),
@@ -196,18 +196,26 @@ def run_all(steps: list[Step], environ: dict[str, str], lanes: int) -> None:
                 settled[step.title] = step.passed
                 state.notify_all()
 
-    threads = [threading.Thread(target=lane, daemon=True) for _ in range(lanes)]
-    for thread in threads:
-        thread.start()
+    def live() -> None:
+        try:
+            lane()
+        finally:
+            with state:
+                living.pop()
+                state.notify_all()
+
+    living = [None] * lanes
+    for _ in range(lanes):
+        threading.Thread(target=live, daemon=True).start()
     try:
-        for thread in threads:
-            thread.join()
-    finally:
-        with state:  # interrupted: what runs was told too and ends, nothing else begins
+        with state:
+            state.wait_for(lambda: not living)
+    except KeyboardInterrupt:  # what runs was told too and ends now; nothing else begins
+        with state:
             waiting.clear()
             state.notify_all()
-        for thread in threads:
-            thread.join(60)
+            state.wait_for(lambda: not living, timeout=60)
+        raise
 
 
 def run(step: Step, environ: dict[str, str], say: Callable[[str], object]) -> None:

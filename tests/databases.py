@@ -178,7 +178,11 @@ def schema_hash(version: str) -> str:
 
 def forget_test_clusters(folder: Path = ROOT / ".test") -> None:
     """Stop and delete all test clusters of this checkout (`make clean`)."""
-    for place in (*folder.glob("pg*/cluster"), *folder.glob("served-*/postgres")):
+    # Of a cluster made as root, its folder is no more than a name: it lies elsewhere (project/postgres.py).
+    for place in (
+        *(each / "cluster" for each in folder.glob("pg*")),
+        *(each / "postgres" for each in folder.glob("served-*")),
+    ):
         Cluster(place).destroy()
     shutil.rmtree(folder, ignore_errors=True)
 

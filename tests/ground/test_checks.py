@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -134,6 +137,34 @@ def test_a_step_waits_for_what_it_needs_and_is_not_run_without(capsys: pytest.Ca
     assert shown.index("first done") < shown.index("second done") and "never" not in shown
     assert "did not succeed: bad" in shown and "did not succeed: lost" in shown
     assert check.summary(steps, 1.0).splitlines()[-1] == "===== 3 errors in 1.00s ====="
+
+
+def test_who_interrupts_waits_for_what_runs_and_nothing_else_begins(tmp_path: Path) -> None:
+    """As from the keyboard: the signal goes to the run and to what it runs."""
+    heeds = """
+import pathlib, time
+try: pathlib.Path('begun').touch(); time.sleep(60)
+except KeyboardInterrupt: time.sleep(0.5); pathlib.Path('heeded').touch(); raise SystemExit(1)
+"""
+    outer = f"""
+import pathlib, sys
+sys.path[:0] = [{str(ROOT / "scripts")!r}]
+import check
+steps = [check.Step("one", [sys.executable, "-c", {heeds!r}], pathlib.Path({str(tmp_path)!r})),
+         check.Step("two", [sys.executable, "-c", "print('never')"])]
+try: check.run_all(steps, {{}}, lanes=1)
+except KeyboardInterrupt: print("interrupted", pathlib.Path({str(tmp_path / "heeded")!r}).exists())
+"""
+    running = subprocess.Popen(
+        [sys.executable, "-c", outer], stdout=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not (tmp_path / "begun").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert "interrupted True" in said and "never" not in said
 
 
 def test_a_program_that_is_not_there_fails_its_step_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:

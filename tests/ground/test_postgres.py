@@ -249,3 +249,13 @@ def test_the_last_session_out_stops_the_test_server(tmp_path: Path, monkeypatch:
         assert time.monotonic() - began < 20
     finally:
         one.cluster.destroy()
+
+
+def test_make_clean_stops_and_deletes_the_test_servers(tmp_path: Path) -> None:
+    ground = databases.TestGround(folder=tmp_path / "kept")
+    try:
+        ground.cluster.start()
+        databases.forget_test_clusters(tmp_path / "kept")
+        assert not ground.cluster.runs() and not ground.cluster.home.exists() and not (tmp_path / "kept").exists()
+    finally:
+        ground.cluster.destroy()
