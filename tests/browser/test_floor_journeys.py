@@ -177,6 +177,7 @@ def test_an_operators_day_at_the_terminal(plant: Plant, windows: Open, look: tup
     page.keyboard.press("Escape")
 
     page.locator(".who").first.click()
+    expect(page.locator("[data-people]")).to_have_count(0)
     expect(page.locator(".target")).to_be_visible()
     stay.refresh_from_db()
     assert stay.left_at is not None
@@ -186,6 +187,7 @@ def test_two_people_change_at_a_station_by_badge(plant: Plant, windows: Open, lo
     """The second badges in over the open page; the first stays, and is reported for by touching his name."""
     page = bound_terminal(windows, look)
     badge_in(page)
+    expect(page.locator("[data-people]")).to_have_text("1")
     operator = Presence.objects.get(left_at=None)
     page.locator(f"[data-job='{plant.today.number}']").click()
     page.locator("[data-start-job]").click()
