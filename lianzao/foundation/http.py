@@ -234,6 +234,19 @@ def _told(span: tracing.Work, request: HttpRequest, response: HttpResponse) -> N
     )
 
 
+def read_to_the_end(request: HttpRequest) -> None:
+    """Take in a body the page did not ask for.
+
+    Who answers and leaves it unread has the connection closed under him; the caller is told that the process stopped.
+    """
+    try:
+        if not getattr(request, "_read_started", True):
+            while request.read(65_536):
+                pass
+    except UnreadablePostError:
+        pass  # the caller went away: nobody waits for this answer
+
+
 def doorman(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """The one middleware: the host asked for, trace id, security headers, and expected failures outside Ninja."""
 
@@ -265,6 +278,7 @@ def doorman(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
         if request.path.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
         response["X-Trace-Id"] = trace_id(request)
+        read_to_the_end(request)
         if not response.streaming:  # a length known saves the frames of a chunked body on both sides of the front
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
